@@ -1,0 +1,136 @@
+"""What the engine asks of the state, whoever keeps it.
+
+How it works. The state of partition p is one *slot*. A slot holds the customers, the timers (one a customer: when it
+wants waking), the outbox (what has been decided and has not been seen in Kafka), `meta` (next offset of each topic,
+counters, the token) and the turn records. They change together, in one `commit`, or not at all.
+
+A *token* is a random nonce of 16 bytes and names one content of the slot: `acquire` stores a fresh one, each commit
+replaces it by its own. Who shows another token is refused. A nonce, not a counter: when Redis loses its last writes a
+counter can come back to a number that was used before.
+
+Calls repeat themselves until they have a definite answer, for as long as it takes: every one of them is idempotent.
+"""
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+
+class Refused(Exception):
+    """The token is not ours any more: somebody else serves this slot, or the store went back in time."""
+
+
+class Missing(Exception):
+    """There is no slot here: the store is empty, or another one. Never start at zero because of it."""
+
+
+class Exists(Exception):
+    """`create` met a slot that is already there."""
+
+
+class Unfit(Exception):
+    """The store cannot keep the promise (it evicts keys, or cannot run functions). Refuse to start."""
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """What a term begins with."""
+
+    meta: dict[str, bytes]
+    """Fields of `meta`: `partitions`, `seq`, `next:<topic>`, `count:<name>`; the token is not among them."""
+    outbox: list[tuple[bytes, bytes]]
+    """(id, entry), in no order."""
+
+
+@dataclass(frozen=True, slots=True)
+class Commit:
+    """All that one turn changes."""
+
+    token: bytes
+    new_token: bytes
+    until: float
+    """Timers due by this time (seconds since the epoch) are asked for in the answer."""
+    record: bytes
+    """The turn record."""
+    keep: int
+    """How many turn records the slot keeps; 0: all."""
+    meta: Mapping[str, bytes] = field(default_factory=dict)
+    customers: Sequence[tuple[bytes, bytes]] = ()
+    """(customer, value)."""
+    wake: Sequence[tuple[bytes, float]] = ()
+    """(customer, when it wants waking in seconds since the epoch)."""
+    sleep: Sequence[bytes] = ()
+    """Customers who want no waking any more."""
+    outbox: Sequence[tuple[bytes, bytes]] = ()
+    """(id, entry) that must leave."""
+    left: Sequence[bytes] = ()
+    """Ids that leave the outbox: seen in Kafka, or revoked."""
+
+
+@dataclass(frozen=True, slots=True)
+class Committed:
+    """The answer to a commit."""
+
+    next_due: float | None
+    """The earliest timer of the slot."""
+    due: list[bytes]
+    """Customers due by the commit's `until`, earliest first, 1,000 at most."""
+
+
+class Slot(Protocol):
+    """The state of one partition."""
+
+    async def create(self, partitions: int, offsets: Mapping[str, int]) -> None:
+        """Make the slot: only ever by hand. `offsets`: next offset of each topic. Raises Exists."""
+
+    async def acquire(self, token: bytes) -> None:
+        """From here on only the holder of `token` reads or writes. Leaves an acquire record. Raises Missing."""
+
+    async def open(self, token: bytes) -> Opened:
+        """Where to go on, and what has not left yet. Raises Refused, Missing."""
+
+    async def load(self, tokens: tuple[bytes, bytes], customers: Sequence[bytes]) -> list[bytes | None]:
+        """Values of customers, to the holder of either token (ours, or that of our commit in flight). Raises Refused."""
+
+    async def commit(self, commit: Commit) -> Committed:
+        """Change all or nothing. Done already (a lost answer): answers the same. Raises Refused."""
+
+    async def trim(self, ids: Sequence[bytes]) -> None:
+        """Take out of the outbox what Kafka has acknowledged. Needs no token."""
+
+    # -- for people and tools: read without a token, waits no longer than the store's patience
+
+    async def meta(self) -> dict[str, bytes]:
+        """All fields of `meta`, the token among them as `token`. Empty when there is no slot."""
+
+    async def customer(self, customer: bytes) -> bytes | None:
+        """One customer's value."""
+
+    def customers(self) -> AsyncIterator[tuple[bytes, bytes]]:
+        """All customers, in no order."""
+
+    async def outbox_size(self) -> int: ...
+
+    async def timers_pending(self) -> int: ...
+
+    async def records(self) -> list[bytes]:
+        """The turn records, oldest first. An acquire record is b"A" + token before (0 or 16 bytes) + token."""
+
+
+class Store(Protocol):
+    """All slots, and the playbooks."""
+
+    async def prepare(self) -> None:
+        """Load the function library and look whether this store can keep the promise. Raises Unfit."""
+
+    def slot(self, partition: int) -> Slot: ...
+
+    async def publish(self, version: str, playbook: bytes) -> None:
+        """Keep a playbook under its version and make it the current one."""
+
+    async def current(self) -> str | None:
+        """The version of the current playbook, None when none was ever published."""
+
+    async def playbook(self, version: str) -> bytes | None: ...
+
+    async def close(self) -> None: ...

@@ -1,0 +1,1 @@
+"""What people run beside the river: demo, dev, replay, books, embedded servers."""
