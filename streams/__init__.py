@@ -1,6 +1,6 @@
 """All that touches the world.
 
-    SDKs, tills --HTTP--> collector --> clickstream, cart, pos, feedback --> engine --> triggers --> services
-                                                                             |   ^         |
-                                                                           state +---------+ (read back)
+SDKs, tills --HTTP--> collector --> clickstream, cart, pos, feedback --> engine --> triggers --> services
+                                                                         |   ^         |
+                                                                       state +---------+ (read back)
 """
