@@ -1,0 +1,91 @@
+"""What a turn hands to the fold and gets back: the border between the engine and all that follows from what.
+
+The engine gathers records and loads customers; a `Fold` changes the customers in place and fills the `Turn`; the engine
+commits. The engine knows nothing of plays, a fold knows nothing of Kafka, Redis or clocks.
+"""
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Generic, Protocol, TypeVar
+
+from msgspec import Struct
+
+from schemas.turn import Message
+
+C = TypeVar("C")
+
+
+class Record(Protocol):
+    """A record of a Kafka log."""
+
+    @property
+    def key(self) -> bytes | None: ...
+    @property
+    def value(self) -> bytes | None: ...
+    @property
+    def offset(self) -> int: ...
+    @property
+    def timestamp(self) -> int:
+        """Milliseconds since the epoch: when the log took it in."""
+
+
+class Fault(Struct, gc=False):
+    """A record that could not be folded: it becomes a dead letter."""
+
+    topic: str
+    record: Record
+    cause: str
+    """One of a few words, for counting: undecodable, invalid, keyless, misplaced."""
+    detail: str
+    """What was wanted and what was got."""
+
+
+class Turn(Generic[C]):
+    """One turn, while it is being folded. `now` and `until` are seconds since the epoch."""
+
+    __slots__ = ("changed", "counts", "customers", "faults", "messages", "now", "returned", "revoked", "until", "wake")
+
+    def __init__(self, now: float, until: float, customers: dict[bytes, C]) -> None:
+        self.now = now
+        self.until = until
+        """Timers due by this time may fire."""
+        self.customers = customers
+        """All customers this turn may touch, by key; a record whose key is not here is misplaced."""
+        self.changed: set[bytes] = set()
+        """Customers to write."""
+        self.wake: dict[bytes, float | None] = {}
+        """Customer -> when it now wants waking; None: not at all. Only of those for whom it may have changed."""
+        self.messages: list[tuple[str, Message]] = []
+        """(trigger id, trigger) decided in this turn, in order."""
+        self.returned: list[str] = []
+        """Ids of triggers read back from Kafka in this turn."""
+        self.revoked: list[str] = []
+        """Ids of pending triggers that must not leave."""
+        self.faults: list[Fault] = []
+        self.counts: Counter[str] = Counter()
+        """What the books count: `applied:<topic>`, `duplicate:<topic>`, `trigger:<play>`, `refused:<play>:<policy>`,
+        `timer:armed`, `timer:fired`, `timer:cancelled`. Counted into the slot by the same commit."""
+
+
+class Fold(Protocol[C]):
+    """State after = fold(state before, the turn). Pure: the same turn gives the same bytes."""
+
+    @property
+    def version(self) -> str:
+        """The playbook's version: in the turn record, and in each trigger."""
+
+    def blank(self) -> C:
+        """A customer nobody has seen yet."""
+
+    def decode(self, value: bytes) -> C: ...
+
+    def encode(self, customer: C) -> bytes: ...
+
+    def absorb(self, turn: Turn[C], topic: str, records: Sequence[Record]) -> None:
+        """Fold records of one topic, in order."""
+
+    def awaken(self, turn: Turn[C], customers: Sequence[bytes]) -> None:
+        """Fold the due timers. A customer that is not due after all only says again when it wants waking."""
+
+    def judge(self, turn: Turn[C], pending: Sequence[tuple[str, bytes]]) -> None:
+        """Decide pending triggers (id, customer) again, in order, against what was read back; fill `turn.revoked`."""

@@ -1,0 +1,114 @@
+"""What leaves the house, what does not, why, and what became of it.
+
+A trigger is the value of a record in `triggers` (key: the customer; CloudEvents headers carry id, time and type). A
+refusal stays in the customer's decisions. Feedback is the value of a record in `feedback` (key: the customer).
+"""
+
+from hashlib import blake2b
+from typing import Annotated, Final, Literal
+
+from msgspec import Meta, Struct
+from msgspec.json import Decoder, Encoder
+
+from schemas.event import Id, Text, Time
+
+TYPE: Final = "kairos.trigger.v1"
+"""CloudEvents `type`."""
+
+
+class Check(Struct, gc=False, omit_defaults=True):
+    """What one policy said of a proposal."""
+
+    policy: str
+    """known, expired, consent, just_bought, quiet, cooldown, cap, channel, or judge."""
+    allowed: bool
+    detail: str = ""
+    """In words, with the figures that led here: `1 of 2 in 24h`."""
+
+
+class Why(Struct, omit_defaults=True):
+    """The reasons: what led to a proposal, and what the policies said."""
+
+    on: str
+    """The event's name, or `timer`."""
+    event: str = ""
+    """The event's message id."""
+    when: str = ""
+    """The play's condition, as written."""
+    facts: dict[str, str | float | bool] = {}
+    """What the condition looked at."""
+    score: float = 0.0
+    """Purchase intent, 0 to 1."""
+    terms: dict[str, float] = {}
+    """What each term adds to the logit of the score."""
+    checks: list[Check] = []
+    """Each policy asked, in order."""
+
+
+class Trigger(Struct, omit_defaults=True):
+    """A proposal that policy allowed."""
+
+    id: Id
+    """hash(app, play, customer, occurrence): the same in every history."""
+    play: Id
+    version: str
+    """The playbook's version."""
+    customer: Id
+    channel: str
+    """The delivery channel chosen."""
+    occurrence: str
+    time: Time
+    """Event time of the event, or the due time of the timer, that led here."""
+    decided: Time
+    """The turn's `now`: what caps count by."""
+    expires: Time
+    """Senders drop it after this time."""
+    purpose: str = ""
+    aliases: list[str] = []
+    """Other ids known of this customer."""
+    offer: dict[str, str] = {}
+    data: dict[str, str] = {}
+    """Flat texts for the message."""
+    received: Time = 0.0
+    """When the collector took in the event that led here; 0 for timers."""
+    why: Why | None = None
+
+
+class Refusal(Struct, omit_defaults=True):
+    """A proposal that policy did not allow."""
+
+    id: str
+    play: str
+    occurrence: str
+    time: float
+    decided: float
+    reason: str
+    """The policy that refused."""
+    detail: str = ""
+    score: float = 0.0
+
+
+class Feedback(Struct, gc=False, omit_defaults=True):
+    """What became of a trigger."""
+
+    id: Id
+    """messageId of this feedback."""
+    trigger: Id
+    what: Literal["delivered", "opened", "clicked", "converted", "dismissed"]
+    time: Time
+    channel: Text = ""
+    play: Text = ""
+    received: Annotated[float, Meta(ge=0.0)] = 0.0
+
+
+def trigger_id(app: str, play: str, customer: bytes, occurrence: str) -> str:
+    """24 hexadecimal digits from what the trigger is about; never from an offset, a clock or a version."""
+    parts = (app.encode(), play.encode(), customer, occurrence.encode())
+    framed = b"".join(b"%d:%b" % (len(part), part) for part in parts)
+    return blake2b(framed, digest_size=12).hexdigest()
+
+
+decode_trigger = Decoder(Trigger).decode
+encode_trigger = Encoder().encode
+decode_feedback = Decoder(Feedback).decode
+encode_feedback = Encoder().encode
