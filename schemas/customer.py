@@ -1,7 +1,7 @@
 """All we remember of one customer: facts and decisions, the value of a field in `{app:ppp}:customers`, as JSON.
 
-*Facts* are one aggregate a topic, each a fold of that topic's records alone, so they do not depend on the order in which topics were
-read and anyone can recompute them from the log. *Decisions* are what plays concluded. What spans topics
+*Facts* are one aggregate a topic, each a fold of that topic's records alone: they do not depend on the order in which
+topics were read, and anyone can recompute them from the log. *Decisions* are what plays concluded. What spans topics
 ("is this cart still open?") is asked of a view over the facts and compares event times.
 
 Bounds are in the constants below: what is older or more than they say folds into counters or is forgotten.

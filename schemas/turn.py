@@ -4,10 +4,10 @@ from msgspec import Struct, msgpack
 
 
 class TurnRecord(Struct, array_like=True, gc=False):
-    """Lies in `{app:ppp}:turns` as a MessagePack array, about 100 bytes. Tokens chain: `before` is the last one's `after`.
+    """Lies in `{app:ppp}:turns` as a MessagePack array, about 100 bytes. Tokens chain: `before` is the last `after`.
 
-    A turn folds its records in a fixed order: topics as `INPUTS` has them, each by offset; then the customers woken; then
-    the judging.
+    A turn folds its records in a fixed order: topics as `INPUTS` has them, each by offset; then the customers woken;
+    then the judging.
     """
 
     before: bytes

@@ -90,7 +90,7 @@ class Slot(Protocol):
         """Where to go on, and what has not left yet. Raises Refused, Missing."""
 
     async def load(self, tokens: tuple[bytes, bytes], customers: Sequence[bytes]) -> list[bytes | None]:
-        """Values of customers, to the holder of either token (ours, or that of our commit in flight). Raises Refused."""
+        """Values of customers, to the holder of either token: ours, or our commit's in flight. Raises Refused."""
 
     async def commit(self, commit: Commit) -> Committed:
         """Change all or nothing. Done already (a lost answer): answers the same. Raises Refused."""

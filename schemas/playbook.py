@@ -1,0 +1,145 @@
+"""Plays and policies as marketers write them: the shape of `playbook.yaml`.
+
+pydantic, because a file with five mistakes shall name all five, each with its place; nothing here is on the hot path.
+`python -m schemas.playbook` prints the JSON Schema, for editors.
+"""
+
+import json
+from datetime import time
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+
+UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0, "w": 604_800.0}
+
+
+def seconds(value: object) -> object:
+    """`45m`, `24h`, `7d` or a number of seconds, as seconds."""
+    if not isinstance(value, str):
+        return value
+    for unit, size in sorted(UNITS.items(), key=lambda item: -len(item[0])):
+        number = value.strip().removesuffix(unit)
+        if number != value.strip() and number.replace(".", "", 1).isdigit():
+            return float(number) * size
+    raise ValueError(f"wanted a duration as 45m, 24h or 7d; got {value!r}")
+
+
+Duration = Annotated[float, BeforeValidator(seconds), Field(gt=0, le=400 * 86_400)]
+Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,63}$")]
+Hour = Annotated[str, Field(pattern=r"^([01]\d|2[0-3]):[0-5]\d$"), AfterValidator(lambda text: text)]
+
+
+class Part(BaseModel):
+    """What all parts share: no unknown fields, no change after reading."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Cap(Part):
+    """At most `most` triggers in any window of `within`, counted for the customer, each channel, each play or purpose."""
+
+    per: Literal["customer", "channel", "play", "purpose"]
+    most: Annotated[int, Field(ge=1, le=1000)]
+    within: Duration
+
+
+class Quiet(Part):
+    """Hours in which nothing leaves. From may be later than to: then they span midnight."""
+
+    from_: Hour = Field(alias="from")
+    to: Hour
+    zone: str = "customer"
+    """`customer`, or the IANA zone to use for everyone."""
+    otherwise: str = "UTC"
+    """Zone of customers who told none."""
+    then: Literal["hold", "drop"] = "hold"
+    purposes: list[str] = ["marketing"]
+
+    def hours(self) -> tuple[time, time]:
+        """From and to, as times of day."""
+        return time.fromisoformat(self.from_), time.fromisoformat(self.to)
+
+
+class JustBought(Part):
+    """After an order, online or at the till, these purposes are silent."""
+
+    within: Duration
+    purposes: list[str] = ["marketing"]
+
+
+class Consent(Part):
+    """What counts when a customer said neither yes nor no to a purpose. A no always refuses."""
+
+    unknown: Literal["allow", "refuse"] = "refuse"
+    required: list[str] = ["marketing"]
+    """Purposes that need consent; others are asked for a no only."""
+
+
+class Policies(Part):
+    """What must hold for a proposal to leave the house."""
+
+    consent: Consent = Consent()
+    caps: list[Cap] = []
+    quiet: Quiet | None = None
+    just_bought: JustBought | None = None
+    remember: Duration = 35 * 86_400.0
+    """How long what was sent is remembered, at least; also how far back the store may ever be restored."""
+
+
+class IntentModel(Part):
+    """A logistic model over sums that decay: score = 1 / (1 + exp(-(bias + sum of weight * log1p(sum))))."""
+
+    half_life: Duration = 900.0
+    bias: float = -3.0
+    weights: dict[Literal["views", "searches", "lists", "adds", "removes", "checkouts", "orders", "dwell"], float] = {}
+    fitted_on: str = ""
+    """What the weights were fitted on, in words."""
+
+
+class Channels(Part):
+    """Delivery channels, and which of them is usual for where a customer is seen."""
+
+    usual: dict[str, str] = {"web": "web", "app": "push", "store": "email"}
+    """web, app, store -> delivery channel. Who was seen there is reachable there unless told otherwise."""
+
+
+class Play(Part):
+    """One rule, read like a sentence. Conditions and values of `data` are CEL over the view."""
+
+    id: Name
+    purpose: Name = "marketing"
+    on: Annotated[list[str], Field(min_length=1)]
+    """Events that make us look."""
+    after: Duration | None = None
+    """Silence that must follow; each `on` event starts it again."""
+    unless: list[str] = []
+    """Events that end the silence: their event time decides, not their arrival."""
+    when: str = "true"
+    occurrence: str
+    """CEL giving a string: one trigger for each of these, ever."""
+    offer: dict[str, str] = {}
+    channels: Annotated[list[Name], Field(min_length=1)]
+    data: dict[str, str] = {}
+    """Name -> CEL giving the text."""
+    priority: int = 0
+    """Plays are asked highest first."""
+    cooldown: Duration | None = None
+    expires: Duration = 3600.0
+    steps: list[object] = Field(
+        default=[], max_length=0, description="room for journeys: plays with more than one step"
+    )
+
+
+class Playbook(Part):
+    """All plays and policies, one version."""
+
+    policies: Policies = Policies()
+    intent: IntentModel = IntentModel()
+    channels: Channels = Channels()
+    complements: dict[str, list[str]] = {}
+    """Product id or category -> products that go with it, best first."""
+    plays: list[Play] = []
+
+
+if __name__ == "__main__":
+    print(json.dumps(Playbook.model_json_schema(), indent=2))
