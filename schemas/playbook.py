@@ -36,7 +36,7 @@ class Part(BaseModel):
 
 
 class Cap(Part):
-    """At most `most` triggers in any window of `within`, counted for the customer, each channel, each play or purpose."""
+    """At most `most` triggers in any window of `within`, for the customer, each channel, play or purpose."""
 
     per: Literal["customer", "channel", "play", "purpose"]
     most: Annotated[int, Field(ge=1, le=1000)]
