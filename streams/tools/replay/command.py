@@ -6,7 +6,7 @@ import math
 import signal
 import sys
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterable, Iterator
 from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
@@ -17,8 +17,8 @@ from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeElapsedColumn
 
 from streams import kafka
-from streams.settings import BadSettings, Settings
-from streams.tools.installation import NotThere, installed
+from streams.settings import BadSettings, Settings, read_settings
+from streams.tools import here
 from streams.tools.replay import file, online_retail, otto, rees46, retailrocket, segment
 from streams.tools.replay.over_http import OverHttp
 from streams.tools.replay.over_kafka import OverKafka
@@ -73,9 +73,13 @@ def speed(text: str) -> float:
 def replay(
     path: Annotated[Path, typer.Argument(metavar="FILE", exists=True, dir_okay=False, help="plain or gzipped")],
     name: Annotated[Name, typer.Option("--format", help="what the file is")],
-    pace: Annotated[float, typer.Option("--speed", parser=speed, metavar="N|max", help="times its own pace")] = math.inf,
+    pace: Annotated[
+        float, typer.Option("--speed", parser=speed, metavar="N|max", help="times its own pace")
+    ] = math.inf,
     via: Annotated[Way, typer.Option(help="to the collector, or straight to the topics")] = Way.http,
-    keep_times: Annotated[bool, typer.Option("--keep-times", help="leave event times; else the last one is now")] = False,
+    keep_times: Annotated[
+        bool, typer.Option("--keep-times", help="leave event times; else the last one is now")
+    ] = False,
     url: Annotated[str, typer.Option(help="the collector; default: of this folder's `kairos dev`, or KAIROS_*")] = "",
     key: Annotated[str, typer.Option(help="a server write key; default: as above")] = "",
     as_json: Annotated[bool, typer.Option("--json", help="the books as one JSON line")] = False,
@@ -88,10 +92,12 @@ def replay(
     if name == "segment" and via is Way.kafka:
         raise typer.BadParameter("segment files go --via http: reading Segment calls is the collector's work")
     try:
-        settings = installed()
+        settings = read_settings(**here.settings_here())
         way = Out(settings, via, url or f"http://{settings.host}:{settings.port}", key or _server_key(settings))
+        if via is Way.http and not way.key:
+            raise BadSettings("wanted a server write key: --key, KAIROS_WRITE_KEYS, or a `kairos dev` in this folder")
         code = asyncio.run(_Replay(path, FORMATS[name], pace, keep_times, way, told, as_json).run())
-    except (BadSettings, NotThere, Unreadable) as exc:
+    except (BadSettings, here.NotRunning, Unreadable) as exc:
         told.print(f"replay: {exc}", style="red", markup=False)
         raise typer.Exit(2) from None
     except kafka.Unavailable as exc:
@@ -101,7 +107,8 @@ def replay(
 
 
 def _server_key(settings: Settings) -> str:
-    return next((key.key for key in settings.keys() if key.kind == "server"), "")
+    keys = settings.keys()
+    return next((key.key for key in keys if key.kind == "server"), "")
 
 
 class Out(NamedTuple):
@@ -113,11 +120,9 @@ class Out(NamedTuple):
     key: str
 
     async def open(self, tally: Tally) -> Sender:
-        """Connect. Raises NotThere, kafka.Unavailable."""
+        """Connect. Raises kafka.Unavailable."""
         if self.via is Way.kafka:
             return await OverKafka.open(self.settings, tally)
-        if not self.key:
-            raise NotThere("wanted a server write key: --key, KAIROS_WRITE_KEYS, or a `kairos dev` in this folder")
         return OverHttp(self.settings, self.url, self.key, tally)
 
 
@@ -160,10 +165,12 @@ class _Replay:
 
     def _items(self, source: file.File) -> AsyncIterator[Item]:
         """Rows in order of time, at their pace."""
-        rows: Iterator[Item] = file.items(source, self._format.read)
-        if not self._format.ordered:
-            rows = iter(sorted(rows, key=lambda row: 0.0 if isinstance(row, Bad) else row.time))
-        first, last = file.span(self._path, self._format)
+        rows: Iterable[Item] = file.items(source, self._format.read)
+        if self._format.ordered:
+            first, last = file.span(self._path, self._format.read, self._format.headed)
+        else:
+            rows = sorted(rows, key=file.time_of)
+            first, last = file.ends(rows)
         return paced(rows, Pace(time.time(), first, last, self._speed, self._keep_times), self._stop)
 
     def _progress(self, size: int) -> Progress:

@@ -25,7 +25,7 @@ class File:
         self.lines_read = 0
         self.fault: Bad | None = None
         self._raw = path.open("rb")
-        self._text = io.TextIOWrapper(cast(IO[bytes], _inflated(self._raw)), "utf-8", errors="replace", newline="")
+        self._text = io.TextIOWrapper(_inflated(self._raw), "utf-8", errors="replace", newline="")
 
     def __iter__(self) -> Iterator[str]:
         try:
@@ -42,7 +42,9 @@ class File:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, exc: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, exc: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self._text.close()
         self._raw.close()
 
@@ -67,10 +69,16 @@ def span(path: Path, read: Read, headed: bool) -> tuple[float, float]:
         tail: deque[str] = deque(maxlen=TAIL_LINES)
         for line in file:
             (head if len(head) < TAIL_LINES else tail).append(line)
-    first = _times(read(head))
-    last = _times(read([*head[: 1 if headed else 0], *tail])) or first
-    return min(first, default=0.0), max(last, default=0.0)
+    first, last = ends(read(head))
+    return first, max(last, ends(read([*head[: 1 if headed else 0], *tail]))[1])
 
 
-def _times(read: Iterable[Item]) -> list[float]:
-    return [item.time for item in read if not isinstance(item, Bad) and item.time]
+def time_of(item: Item) -> float:
+    """When it happened; 0 where it does not say."""
+    return 0.0 if isinstance(item, Bad) else item.time
+
+
+def ends(items: Iterable[Item]) -> tuple[float, float]:
+    """The earliest and the latest time; 0 where none is said."""
+    times = [time for time in map(time_of, items) if time]
+    return min(times, default=0.0), max(times, default=0.0)

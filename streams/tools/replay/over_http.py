@@ -7,7 +7,7 @@ has little room, so a slow collector slows the reading.
 
 import asyncio
 import random
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from zlib import crc32
 
 import aiohttp
@@ -66,7 +66,7 @@ class OverHttp:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._session.close()
 
-    async def _or_fail(self, waiting: "asyncio.Future[object] | asyncio.Coroutine[object, object, None]") -> None:
+    async def _or_fail(self, waiting: Awaitable[object]) -> None:
         """Wait for something the lanes will do, unless one of them failed."""
         wanted = asyncio.ensure_future(waiting)
         try:
@@ -107,7 +107,9 @@ class OverHttp:
             if status not in (0, 429) and status < 500:
                 return await self._refused(batch, status, text)
             if asyncio.get_running_loop().time() > give_up:
-                raise Stopped(f"http: wanted 200 from {self._url}; got {status or 'no answer'} {text} for {PATIENCE:g} s")
+                raise Stopped(
+                    f"http: wanted 200 from {self._url}; got {status or 'no answer'} {text} for {PATIENCE:g} s"
+                )
             await asyncio.sleep(after or pause * random.uniform(0.5, 1.0))
             pause = min(LONGEST_PAUSE, pause * 2)
 

@@ -9,6 +9,7 @@ possible (S = inf): the last event happens at the start.
 import asyncio
 import math
 from collections.abc import AsyncIterator, Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 
 import msgspec
@@ -76,7 +77,5 @@ async def paced(items: Iterable[Item], pace: Pace, stop: asyncio.Event) -> Async
 
 
 async def _wait(stop: asyncio.Event, seconds: float) -> None:
-    try:
+    with suppress(TimeoutError):
         await asyncio.wait_for(stop.wait(), seconds)
-    except TimeoutError:
-        pass

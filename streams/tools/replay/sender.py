@@ -11,7 +11,7 @@ REASONS_MOST = 10
 
 
 class Stopped(Exception):
-    """The way out is shut: the key is wrong, or nobody answered for too long. What was read is not all accounted for."""
+    """The way out is shut: the key is wrong, or nobody answered for too long. Not all read is accounted for."""
 
 
 class Tally(Struct):
