@@ -130,7 +130,13 @@ def _flat(commit: Commit) -> list[bytes | str]:
         [part for item in commit.outbox for part in item],
         [*commit.left],
     ]
-    head: list[bytes | str] = [commit.token, commit.new_token, repr(float(commit.until)), commit.record, str(commit.keep)]
+    head: list[bytes | str] = [
+        commit.token,
+        commit.new_token,
+        repr(float(commit.until)),
+        commit.record,
+        str(commit.keep),
+    ]
     return [*head, *(str(len(run)) for run in runs), *chain.from_iterable(runs)]
 
 
