@@ -1,7 +1,7 @@
 """The view: what conditions, occurrences and `data` of a play may ask of a customer at one moment.
 
-It spans the facts of all topics, so it compares event times, never order of arrival. Money is in units (not micros), times
-are seconds since the epoch. Built once an event, and only when a play listens.
+It spans the facts of all topics, so it compares event times, never order of arrival. Money is in units (not micros),
+times are seconds since the epoch. Built once an event, and only when a play listens.
 """
 
 from msgspec import Struct
@@ -57,7 +57,8 @@ class CustomerView(Struct):
 
 
 class CartView(Struct):
-    """Lines no order has closed: an online order closes all lines added before it, one at the till those it contains."""
+    """Lines no order has closed: an online order closes all lines added before it, one at the till those it
+    contains."""
 
     open: bool = False
     id: str = ""
