@@ -9,7 +9,7 @@ from aiokafka.errors import KafkaError
 from msgspec import ValidationError
 
 from schemas.event import CART_NAMES, POS_NAMES, decode_event, encode_event
-from schemas.topics import CART, CLICKSTREAM, POS, partition_of
+from schemas.topics import CART, CLICKSTREAM, EVENTS, POS, partition_of
 from streams import kafka
 from streams.settings import Settings
 from streams.tools.replay.rows import Bad, Call, Row
@@ -37,7 +37,7 @@ class OverKafka:
     async def open(cls, settings: Settings, tally: Tally) -> "OverKafka":
         """Connect; a broker that gives producer ids then drops what a retry repeats. Raises kafka.Unavailable."""
         async with kafka.connected(settings) as client:
-            await kafka.bounds(client, kafka.places((CLICKSTREAM, CART, POS), settings.partitions))
+            await kafka.bounds(client, kafka.places(map(settings.topic, EVENTS), settings.partitions))
             idempotent = await kafka.probe_transactions(client)
         producer = AIOKafkaProducer(
             **kafka.connect(settings), acks="all", enable_idempotence=idempotent, linger_ms=5, max_batch_size=131_072
@@ -55,7 +55,7 @@ class OverKafka:
         await self._until(ROOM)
         topic, partition = topic_of(item.event.name), partition_of(key, self._settings.partitions)
         try:
-            future = await self._producer.send(topic, body, key, partition)
+            future = await self._producer.send(self._settings.topic(topic), body, key, partition)
         except KafkaError as exc:  # too large for the broker, or for the producer
             return self._tally.reject(Bad(item.line, f"kafka: {exc}"))
         self._pending += 1
