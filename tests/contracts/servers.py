@@ -88,8 +88,9 @@ class RedisCluster:
     """Three primaries that share the hash slots."""
 
     def __init__(self, binary: str, folder: Path) -> None:
+        options = ["--cluster-enabled", "yes"]
         self.servers = [
-            RedisServer(binary, folder / str(n), "--cluster-enabled", "yes", "--cluster-port", str(free_port()))
+            RedisServer(binary, folder / str(n), *options, "--appendonly", "yes", "--cluster-port", str(free_port()))
             for n in range(3)
         ]
 

@@ -1,5 +1,6 @@
 """The contract in Redis Cluster, and what only a cluster does: spread slots, and move them."""
 
+import asyncio
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
@@ -112,8 +113,30 @@ class TestRedisCluster(StoreContract):
         finally:
             shard.ask("FUNCTION", "LOAD", "REPLACE", read_library())
 
-    async def test_a_shard_that_was_away_is_waited_for(self, cluster: RedisCluster, store: RedisStore) -> None:
-        """Each shard is silent for a while; connections are cut."""
+    @pytest.mark.parametrize("patience", [15_000, 300], ids=["noticed by nobody", "noticed by the others"])
+    async def test_a_shard_that_was_away_is_waited_for(
+        self, cluster: RedisCluster, store: RedisStore, app: str, patience: int
+    ) -> None:
+        """With `patience` milliseconds the others stop to answer too: CLUSTERDOWN."""
+        for shard in cluster.servers:
+            shard.ask("CONFIG", "SET", "cluster-node-timeout", patience)
+        slots = [await opened(store, partition) for partition in range(6)]
+        shard = holder(cluster, f"{{{app}:000}}")
+        await asyncio.to_thread(shard.kill)
+        try:
+            commits = [asyncio.create_task(slot.commit(turn(1, customers=[(b"ann", b"1")]))) for slot in slots]
+            await asyncio.sleep(1.5)
+            assert not commits[0].done()
+        finally:
+            await asyncio.to_thread(shard.start)
+        await asyncio.gather(*commits)
+        for slot in slots:
+            assert await slot.records() == [b"A" + token(1), b"turn 1"]
+            assert await slot.customer(b"ann") == b"1"
+        for shard in cluster.servers:
+            shard.ask("CONFIG", "SET", "cluster-node-timeout", 15_000)
+
+    async def test_connections_that_were_cut_are_made_again(self, cluster: RedisCluster, store: RedisStore) -> None:
         slots = [await opened(store, partition) for partition in range(6)]
         for n in range(1, 4):
             for shard in cluster.servers:

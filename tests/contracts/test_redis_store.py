@@ -8,7 +8,9 @@ from typing import Any
 
 import pytest
 import structlog
+from redis._parsers.base import BaseParser
 
+from streams.state.outage import passes
 from streams.state.redis import RedisStore
 from streams.state.server import unfit
 from streams.state.store import Commit, Exists, Missing, Unavailable, Unfit
@@ -318,6 +320,45 @@ def test_servers_that_are_unfit() -> None:
     assert "got nothing" in str(unfit({"maxmemory_policy": "noeviction"}, clustered=False))
     assert "got nothing" in str(unfit({"redis_version": "7.2.4"}, clustered=False))
     assert "+cluster" in str(unfit(good | {"redis_mode": "cluster"}, clustered=False))
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        "LOADING Redis is loading the dataset in memory",
+        "BUSY Redis is busy running a script. You can only call FUNCTION KILL or SHUTDOWN NOSAVE.",
+        "OOM command not allowed when used memory > 'maxmemory'.",
+        "READONLY You can't write against a read only replica.",
+        "MASTERDOWN Link with MASTER is down and replica-serve-stale-data is set to 'no'.",
+        "MISCONF Errors writing to the AOF file: No space left on device",
+        "NOREPLICAS Not enough good replicas to write.",
+        "CLUSTERDOWN The cluster is down",
+        "TRYAGAIN Multiple keys request during rehashing of slot",
+        "ERR max number of clients reached",
+    ],
+)
+def test_what_passes(reply: str) -> None:
+    assert passes(BaseParser.parse_error(reply))  # type: ignore[no-untyped-call]
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        "REFUSED another token is stored",
+        "SHAPE lengths do not add up",
+        "ERR Function not found",
+        "ERR unknown command 'FCALL'",
+        "ERR user_function:12: attempt to index a nil value script: kairos_commit",
+        "WRONGTYPE Operation against a key holding the wrong kind of value",
+        "NOAUTH Authentication required.",
+        "WRONGPASS invalid username-password pair or user is disabled.",
+        "NOPERM User reader has no permissions to run the 'fcall' command",
+        "MOVED 3999 127.0.0.1:6381",
+        "CROSSSLOT Keys in request don't hash to the same slot",
+    ],
+)
+def test_what_is_an_answer(reply: str) -> None:
+    assert not passes(BaseParser.parse_error(reply))  # type: ignore[no-untyped-call]
 
 
 def running(binary: str, folders: pytest.TempPathFactory, *options: str) -> Iterator[RedisServer]:
