@@ -39,8 +39,9 @@ class Parts:
         if self._guard and self._guard.ended:
             self.close()
         for ward in self._guard.wards.values() if self._guard else ():
-            ward.resume()
-            if ward.state != "ready":
+            if ward.state == "paused":
+                ward.resume()
+            elif ward.state != "ready":
                 ward.start()
 
     def close(self) -> None:
