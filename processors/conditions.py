@@ -4,7 +4,7 @@ A play has three kinds of expression: `when` (true or false), `occurrence` (text
 number). All faults of all plays come at once, each with its place inside its expression.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from operator import attrgetter
 from typing import Any, Final, get_args, get_origin, get_type_hints
@@ -52,7 +52,7 @@ _READ: Final = {name: attrgetter(place) for name, place, _ in _ALL}
 
 @dataclass(frozen=True)
 class Slip:
-    """A fault in an expression: the play (`number` from 0), the field (`when`, `occurrence`, `data.<name>`) and what."""
+    """A fault in an expression: the play (`number` from 0), its field (`when`, `occurrence`, `data.x`) and what."""
 
     number: int
     play: str
@@ -105,6 +105,14 @@ class Compiler:
             raise BadExpression(problems)
         return made
 
+    def slips(self, number: int, play: str, fields: Iterable[tuple[str, str]], after: bool) -> Iterator[Slip]:
+        """Every fault in the expressions of a play: (field, text)."""
+        for field, text in fields:
+            try:
+                self.expression(field, text, after)
+            except BadExpression as exc:
+                yield from (Slip(number, play, field, problem) for problem in exc.problems)
+
 
 def _kind_problem(field: str, kind: str) -> Iterator[Problem]:
     if field == "when" and kind != "bool":
@@ -134,21 +142,17 @@ def _found(text: str, name: str, what: str, wanted: str) -> Problem:
 def compile(playbook: Playbook) -> "Conditions":
     """The conditions of all plays. Raises BadConditions with every fault."""
     compiler = Compiler()
-    compiled: dict[str, Compiled] = {}
     slips: list[Slip] = []
     for number, play in enumerate(playbook.plays):
-        made: dict[str, Expression] = {}
-        for field, text in texts(play):
-            try:
-                made[field] = compiler.expression(field, text, play.after is not None)
-            except BadExpression as exc:
-                slips += [Slip(number, play.id, field, problem) for problem in exc.problems]
-        if len(made) == 2 + len(play.data):
-            data = {name: made[f"data.{name}"] for name in play.data}
-            compiled[play.id] = Compiled(made["when"], made["occurrence"], data)
+        slips += compiler.slips(number, play.id, texts(play), play.after is not None)
     if slips:
         raise BadConditions(slips)
-    return Conditions(compiler, compiled)
+    return Conditions(compiler, {play.id: _compiled(compiler, play) for play in playbook.plays})
+
+
+def _compiled(compiler: Compiler, play: Play) -> Compiled:
+    made = {field: compiler.expression(field, text, play.after is not None) for field, text in texts(play)}
+    return Compiled(made["when"], made["occurrence"], {name: made[f"data.{name}"] for name in play.data})
 
 
 def texts(play: Play) -> Iterator[tuple[str, str]]:

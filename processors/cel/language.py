@@ -87,6 +87,8 @@ class Language:
         """The expression. Raises BadExpression."""
         if len(text) > LONGEST:
             raise BadExpression([Problem(1, 1, f"an expression of {len(text)} characters", f"at most {LONGEST}")])
+        if not text.strip():
+            raise BadExpression([Problem(1, 1, "an empty expression")])
         try:
             compiled = self._env.compile(text)
         except (RuntimeError, ValueError, TypeError) as exc:
