@@ -126,7 +126,8 @@ class Tally(msgspec.Struct):
 
 
 class TallyFold:
-    """Counts records; every second one of a customer is a trigger, at most `most` of each; a value `timer <due>` waits."""
+    """Counts records; every second one of a customer is a trigger, at most `most` of each; a value `timer <due>`
+    waits."""
 
     version = "tally"
 
