@@ -3,9 +3,11 @@
 import typer
 
 from streams.tools.dev import dev
+from streams.tools.replay.command import replay
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 app.command()(dev)
+app.command()(replay)
 
 
 @app.callback()

@@ -5,8 +5,9 @@ offset). ListOffsets would do on Apache Kafka, but the embedded broker answers t
 A fetch is right on both, if its longest wait is neither 0 (the embedded broker then answers nothing) nor 1 ms.
 
 Transaction markers take offsets and are no records, so "read to the end" compares positions, not the last offset seen.
-Metadata is only ever asked for all topics: naming one that is missing makes many brokers create it, with the wrong
-number of partitions.
+
+Topics are named here as Kafka has them: `Settings.topic` gives those names. Metadata is only ever asked for all topics:
+naming one that is missing makes many brokers create it, with the wrong number of partitions.
 """
 
 import asyncio
@@ -227,8 +228,8 @@ async def create_topics(settings: Settings) -> list[str]:
     admin = AIOKafkaAdminClient(**connect(settings))
     try:
         await admin.start()
-        missing = _missing(await admin.describe_topics(), settings.partitions)
-        reply = await admin.create_topics([_topic(name, settings.partitions) for name in missing]) if missing else None
+        missing = _missing(await admin.describe_topics(), settings)
+        reply = await admin.create_topics([_topic(name, settings) for name in missing]) if missing else None
     except KafkaError as exc:
         raise Unavailable(f"kafka: wanted topics at {settings.kafka}; got {exc}") from exc
     finally:
@@ -240,25 +241,26 @@ async def create_topics(settings: Settings) -> list[str]:
     return missing
 
 
-def _missing(described: Iterable[Mapping[str, Any]], partitions: int) -> list[str]:
-    have = {topic["topic"]: len(topic["partitions"]) for topic in described}
+def _missing(described: Iterable[Mapping[str, Any]], settings: Settings) -> list[str]:
+    have, partitions = {topic["topic"]: len(topic["partitions"]) for topic in described}, settings.partitions
+    names = [settings.topic(name) for name in ALL]
     wrong = [
-        f"{name}: wanted {partitions}, got {have[name]}" for name in ALL if have.get(name, partitions) != partitions
+        f"{name}: wanted {partitions}, got {have[name]}" for name in names if have.get(name, partitions) != partitions
     ]
     if wrong:
         raise WrongTopics("kafka: partitions of topics differ from KAIROS_PARTITIONS\n  " + "\n  ".join(wrong))
-    return [name for name in ALL if name not in have]
+    return [name for name in names if name not in have]
 
 
-def _topic(name: str, partitions: int) -> NewTopic:
+def _topic(name: str, settings: Settings) -> NewTopic:
     """Times are the log's own: a checker can tell `fired too early` from `the cancel came too late`.
 
     Replicas are the broker's default.
     """
     configs = {"message.timestamp.type": "LogAppendTime"}
-    if name == TRIGGERS:
+    if name == settings.topic(TRIGGERS):
         configs["retention.ms"] = str(TRIGGERS_KEPT_MS)
-    return NewTopic(name, partitions, -1, replica_assignments={}, topic_configs=configs)
+    return NewTopic(name, settings.partitions, -1, replica_assignments={}, topic_configs=configs)
 
 
 async def probe_transactions(client: AIOKafkaClient, *, patience: float = PATIENCE) -> bool:
