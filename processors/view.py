@@ -4,7 +4,7 @@ It spans the facts of all topics, so it compares event times, never order of arr
 times are seconds since the epoch. Built once an event, and only when a play listens.
 """
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 
 class ItemView(Struct, gc=False):
@@ -36,7 +36,7 @@ class EventView(Struct):
     query: str = ""
     dwell: float = 0.0
     total: float = 0.0
-    product: ItemView = ItemView("")
+    product: ItemView = field(default_factory=lambda: ItemView(""))
     products: list[ItemView] = []
     properties: dict[str, str | float | bool] = {}
 
@@ -57,8 +57,7 @@ class CustomerView(Struct):
 
 
 class CartView(Struct):
-    """Lines no order has closed: an online order closes all lines added before it, one at the till those it
-    contains."""
+    """Lines no order has closed: an online one closes all lines added before it, one at the till those it contains."""
 
     open: bool = False
     id: str = ""

@@ -99,6 +99,8 @@ class IntentModel(Part):
 class Channels(Part):
     """Delivery channels, and which of them is usual for where a customer is seen."""
 
+    names: list[Name] = ["web", "push", "email", "line", "sms"]
+    """Channels that plays may name; a shop with others lists all it has."""
     usual: dict[str, str] = {"web": "web", "app": "push", "store": "email"}
     """web, app, store -> delivery channel. Who was seen there is reachable there unless told otherwise."""
 

@@ -83,7 +83,7 @@ class Server:
             async with asyncio.timeout(patience):
                 return await self._insist(target, command, tries)
         except TimeoutError as error:
-            last = f"; last: {tries[-1]}" if tries else ""
+            last = f"; last: {type(tries[-1]).__name__}: {tries[-1]}" if tries else ""
             raise Unavailable(
                 f"redis at {self.address}: {_name(command)}: no answer in {patience} s, {len(tries)} tries failed{last}"
             ) from error
