@@ -1,7 +1,7 @@
 """What is well shaped in a playbook and still makes no sense: names nobody sends, no such zone, too short a memory.
 
-The checks look at the data as it stands in the file and pass over what is misshapen, so that a wrong letter in one field
-hides nothing in its neighbours. Each gives findings: the path of what is at fault, what, and what was wanted.
+The checks look at the data as it stands in the file and pass over what is misshapen, so that a wrong letter in one
+field hides nothing in its neighbours. Each gives findings: the path of what is at fault, what, and what was wanted.
 """
 
 from collections.abc import Iterator, Mapping, Sequence

@@ -57,7 +57,8 @@ class CustomerView(Struct):
 
 
 class CartView(Struct):
-    """Lines no order has closed: an online one closes all lines added before it, one at the till those it contains."""
+    """Lines no order has closed: an online order closes all lines added before it, one at the till those it
+    contains."""
 
     open: bool = False
     id: str = ""

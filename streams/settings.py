@@ -60,6 +60,11 @@ class Settings(BaseSettings):
         pattern=r"^rediss?(\+cluster)?://.+$",
         description="Redis URL; redis+cluster:// or rediss+cluster:// for Redis Cluster",
     )
+    topic_prefix: str = Field(
+        "",
+        pattern=r"^[A-Za-z0-9._-]{0,60}$",
+        description="what stands before the name of every topic, on a shared Kafka",
+    )
     partitions: int = Field(
         4, ge=1, le=1000, description="partitions of every topic; fixed for the life of the installation"
     )
@@ -105,7 +110,13 @@ class Settings(BaseSettings):
         50_000, ge=100, description="triggers waiting for Kafka in a partition before its fetches pause"
     )
     cache_customers: int = Field(12_500, ge=0, description="customers a partition keeps in memory")
-    clock_bound: float = Field(0.5, ge=0.0, description="how far two clocks may differ, seconds")
+    clock_bound: float = Field(0.2, ge=0.0, description="how far two clocks may differ, seconds")
+    poison_percent: float = Field(
+        5.0,
+        ge=0,
+        le=100,
+        description="faulty records of one cause, in percent, above which a partition halts; 100: never",
+    )
     turn_history: int = Field(10_000, ge=0, description="turn records a partition keeps; 0: all")
     playbook: Path | None = Field(None, description="playbook that `kairos init` publishes; empty: the one shipped")
     playbook_seconds: float = Field(
@@ -130,6 +141,10 @@ class Settings(BaseSettings):
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Arguments, then the environment; no files."""
         return init_settings, env_settings
+
+    def topic(self, name: str) -> str:
+        """A topic's name in Kafka."""
+        return self.topic_prefix + name
 
     def keys(self) -> list[WriteKey]:
         """The write keys, parsed."""

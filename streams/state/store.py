@@ -9,11 +9,18 @@ replaces it by its own. Who shows another token is refused. A nonce, not a count
 counter can come back to a number that was used before.
 
 Calls repeat themselves until they have a definite answer, for as long as it takes: every one of them is idempotent.
+Any call that shows a token raises Missing when the slot is gone, and ValueError when it is badly formed (then nothing
+has been written).
 """
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
+
+DUE_AT_MOST = 1000
+"""Due customers in one answer."""
+
+TOKEN_BYTES = 16
 
 
 class Refused(Exception):
@@ -29,7 +36,11 @@ class Exists(Exception):
 
 
 class Unfit(Exception):
-    """The store cannot keep the promise (it evicts keys, or cannot run functions). Refuse to start."""
+    """The store cannot keep the promise (it evicts keys, cannot run functions, lets us not in). Refuse to start."""
+
+
+class Unavailable(Exception):
+    """No answer within the store's patience. Only for people and tools: the engine waits for as long as it takes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,12 +64,12 @@ class Commit:
     record: bytes
     """The turn record."""
     keep: int
-    """How many turn records the slot keeps; 0: all."""
+    """How many turn records the slot keeps, this one among them; 0: all. It may be less than in the commit before."""
     meta: Mapping[str, bytes] = field(default_factory=dict)
     customers: Sequence[tuple[bytes, bytes]] = ()
     """(customer, value)."""
     wake: Sequence[tuple[bytes, float]] = ()
-    """(customer, when it wants waking in seconds since the epoch)."""
+    """(customer, when it wants waking in seconds since the epoch; finite)."""
     sleep: Sequence[bytes] = ()
     """Customers who want no waking any more."""
     outbox: Sequence[tuple[bytes, bytes]] = ()
@@ -74,14 +85,19 @@ class Committed:
     next_due: float | None
     """The earliest timer of the slot."""
     due: list[bytes]
-    """Customers due by the commit's `until`, earliest first, 1,000 at most."""
+    """Customers due by the commit's `until`, earliest first and then by id, DUE_AT_MOST at most."""
 
 
 class Slot(Protocol):
-    """The state of one partition."""
+    """The state of one partition.
+
+    Where one commit names the same thing twice, the later word holds: customers and timers in their order, `sleep`
+    after `wake`, `left` after `outbox`.
+    """
 
     async def create(self, partitions: int, offsets: Mapping[str, int]) -> None:
-        """Make the slot: only ever by hand. `offsets`: next offset of each topic. Raises Exists."""
+        """Make the slot: only ever by hand, so it waits no longer than the store's patience. `offsets`: next offset of
+        each topic. Raises Exists, Unavailable."""
 
     async def acquire(self, token: bytes) -> None:
         """From here on only the holder of `token` reads or writes. Leaves an acquire record. Raises Missing."""
@@ -90,15 +106,16 @@ class Slot(Protocol):
         """Where to go on, and what has not left yet. Raises Refused, Missing."""
 
     async def load(self, tokens: tuple[bytes, bytes], customers: Sequence[bytes]) -> list[bytes | None]:
-        """Values of customers, to the holder of either token: ours, or our commit's in flight. Raises Refused."""
+        """Values of customers, to the holder of either token: ours, or that of our commit in flight (ours again when
+        none is). Raises Refused, Missing."""
 
     async def commit(self, commit: Commit) -> Committed:
-        """Change all or nothing. Done already (a lost answer): answers the same. Raises Refused."""
+        """Change all or nothing. Done already (a lost answer): answers the same. Raises Refused, Missing."""
 
     async def trim(self, ids: Sequence[bytes]) -> None:
         """Take out of the outbox what Kafka has acknowledged. Needs no token."""
 
-    # -- for people and tools: read without a token, waits no longer than the store's patience
+    # -- for people and tools: read without a token, wait no longer than the store's patience, then raise Unavailable
 
     async def meta(self) -> dict[str, bytes]:
         """All fields of `meta`, the token among them as `token`. Empty when there is no slot."""
@@ -107,7 +124,7 @@ class Slot(Protocol):
         """One customer's value."""
 
     def customers(self) -> AsyncIterator[tuple[bytes, bytes]]:
-        """All customers, in no order."""
+        """All customers, each once, in no order. Not a picture of one instant: commits go on meanwhile."""
 
     async def outbox_size(self) -> int: ...
 
@@ -118,10 +135,10 @@ class Slot(Protocol):
 
 
 class Store(Protocol):
-    """All slots, and the playbooks."""
+    """All slots, and the playbooks. Its own calls wait no longer than its patience, then raise Unavailable."""
 
     async def prepare(self) -> None:
-        """Load the function library and look whether this store can keep the promise. Raises Unfit."""
+        """Look whether this store can keep the promise, and load the function library. Raises Unfit."""
 
     def slot(self, partition: int) -> Slot: ...
 

@@ -1,0 +1,185 @@
+"""Kafka out: what is committed leaves, in the order decided, by the producer of this term.
+
+How it works. Fencing is starting a producer with the partition's `transactional.id`: once InitProducerId is answered,
+no earlier producer of this partition can make anything visible. Each batch is one transaction. Its ids are trimmed
+from the outbox after it committed; an id sent in this term is not sent again in it; an unknown outcome ends the term,
+and the next one's drain tells what became of it.
+
+A trigger is visible before its commit is answered here, so it may be read back before it is known as trimmed: then the
+commit that reads it back must take it out of the outbox itself (`returned`).
+
+A broker without transactions gets `PlainOutlet`: no fence, at least once, ids tell repeats apart.
+"""
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
+from typing import Any, Protocol
+
+from aiokafka import AIOKafkaProducer
+from aiokafka.producer import sender
+
+from schemas.turn import Message
+from streams.kafka import connect
+from streams.settings import Settings
+from streams.state.store import Slot
+
+BATCH_BYTES = 1 << 19
+TRANSACTION_MS = 10_000
+"""After so long without a word Kafka aborts a transaction, and readers go on."""
+MARKER_WAIT = 0.001
+"""Seconds aiokafka waits when a transaction meets the markers of the one before; its own 20 ms set the latency's
+tail."""
+
+Leaving = tuple[str, Message]
+"""(id, message)."""
+
+
+class Outlet(Protocol):
+    """One way out of one partition, for one term."""
+
+    async def fence(self) -> None:
+        """From here on nobody earlier makes anything visible."""
+
+    async def send(self, leaving: deque[Leaving]) -> list[Leaving]:
+        """Take a batch off the left, answer it when Kafka has acknowledged all of it. Raises KafkaError: unknown."""
+
+    async def close(self) -> None: ...
+
+
+def fill(
+    producer: AIOKafkaProducer, leaving: deque[Leaving], settings: Settings
+) -> tuple[list[Leaving], dict[str, Any]]:
+    """As much as fits into one log batch a topic. Answers what was taken, and the batches by name in Kafka."""
+    taken: list[Leaving] = []
+    batches: dict[str, Any] = {}
+    while leaving:
+        id, message = leaving[0]
+        if message.topic not in batches:
+            batches[message.topic] = producer.create_batch()
+        batch = batches[message.topic]
+        appended = batch.append(timestamp=None, key=message.key, value=message.value, headers=message.headers)
+        if appended is None:
+            break
+        taken.append((id, message))
+        leaving.popleft()
+    return taken, {settings.topic(topic): batch for topic, batch in batches.items() if batch.record_count()}
+
+
+class TransactionalOutlet:
+    """A producer with a `transactional.id`: fenced, one transaction a batch."""
+
+    def __init__(self, settings: Settings, partition: int) -> None:
+        sender.BACKOFF_OVERRIDE = (
+            MARKER_WAIT  # a module's constant, read at each call: no producer has a setting for it
+        )
+        self._settings, self._partition = settings, partition
+        self._producer = AIOKafkaProducer(
+            **connect(settings),
+            acks="all",
+            transactional_id=f"{settings.app}-out-{partition}",
+            transaction_timeout_ms=TRANSACTION_MS,
+            retry_backoff_ms=20,
+            max_batch_size=BATCH_BYTES,
+        )
+
+    async def fence(self) -> None:
+        await self._producer.start()
+
+    async def send(self, leaving: deque[Leaving]) -> list[Leaving]:
+        taken, batches = fill(self._producer, leaving, self._settings)
+        await self._producer.begin_transaction()
+        sent = [await self._producer.send_batch(b, topic, partition=self._partition) for topic, b in batches.items()]
+        await asyncio.gather(*sent)
+        await self._producer.commit_transaction()
+        return taken
+
+    async def close(self) -> None:
+        """Politeness only, the next fence makes it unnecessary; `stop` flushes and may hang with the broker away."""
+        with suppress(Exception):
+            await asyncio.wait_for(self._producer.stop(), 3)
+            return
+        with suppress(Exception):
+            await asyncio.wait_for(self._producer.client.close(), 3)
+
+
+class PlainOutlet:
+    """The worker's one producer without transactions, lent to a partition."""
+
+    def __init__(self, settings: Settings, partition: int, producer: AIOKafkaProducer) -> None:
+        self._settings, self._partition, self._producer = settings, partition, producer
+
+    async def fence(self) -> None:
+        """Nothing to fence with: repeats are possible, and told apart by their ids."""
+
+    async def send(self, leaving: deque[Leaving]) -> list[Leaving]:
+        taken, batches = fill(self._producer, leaving, self._settings)
+        sent = [await self._producer.send_batch(b, topic, partition=self._partition) for topic, b in batches.items()]
+        await asyncio.gather(*sent)
+        return taken
+
+    async def close(self) -> None:
+        """The producer is the worker's."""
+
+
+class Relay:
+    """Takes what a term has committed out of the house."""
+
+    def __init__(self, slot: Slot, outlet: Outlet, seen: Callable[[Sequence[Leaving], float], None]) -> None:
+        self._slot, self._outlet, self._seen = slot, outlet, seen
+        self._queue: deque[Leaving] = deque()
+        self._some = asyncio.Event()
+        self._sent: set[str] = set()
+        """Sent in this term, trim not yet answered."""
+        self._trimmed: set[str] = set()
+        """Trim answered, not yet read back."""
+        self._early: set[str] = set()
+        """Read back before the trim was answered."""
+
+    def __len__(self) -> int:
+        return len(self._queue)
+
+    def put(self, leaving: Iterable[Leaving]) -> None:
+        """Send these, except what this term has sent already."""
+        done = self._sent | self._trimmed if self._trimmed else self._sent
+        self._queue.extend(item for item in leaving if item[0] not in done)
+        self._some.set()
+
+    def returned(self, id: str) -> bool:
+        """A trigger was read back. True: the outbox has it no more for certain; else the commit must take it out."""
+        if id in self._trimmed:
+            self._trimmed.discard(id)
+            return True
+        if id in self._sent:
+            self._early.add(id)
+        return False
+
+    async def run(self) -> None:
+        """Send for ever. Raises KafkaError or ConnectionError, which ends the term."""
+        trimming: asyncio.Task[None] | None = None
+        try:
+            while True:
+                await self._some.wait()
+                if not self._queue:
+                    self._some.clear()
+                    continue
+                begun = time.perf_counter()
+                self._sent.update(id for id, _ in self._queue)  # never again in this term, whatever comes of it
+                taken = await self._outlet.send(self._queue)
+                self._seen(taken, time.perf_counter() - begun)
+                if trimming:
+                    await trimming
+                ids = [id for id, _ in taken]
+                trimming = asyncio.create_task(self._trim(ids))
+        finally:
+            if trimming:
+                trimming.cancel()
+
+    async def _trim(self, ids: list[str]) -> None:
+        await self._slot.trim([id.encode() for id in ids])
+        early = self._early.intersection(ids)
+        self._early -= early
+        self._sent.difference_update(ids)
+        self._trimmed.update(id for id in ids if id not in early and not id.startswith("dead:"))

@@ -1,0 +1,249 @@
+"""One turn: gather, decide, commit. Everything that changes a customer goes through here.
+
+How it works. `gather` takes what has arrived, `decide` folds it into the customers, `commit` sends all of it to the
+slot in one call under a new token. That call is in flight while the next turn gathers and decides; it is settled
+before the next commit is sent, and only then is it true: only then do its triggers go to the relay and may customers
+leave the cache. A refused commit raises `Refused`, the term ends, and all that is known here dies with it.
+
+A turn that changed nobody (triggers read back as expected) sends nothing: its positions ride with the next commit, or
+with an empty one after half a second of idleness. The commit answers who is due, so timers need no polling.
+"""
+
+import asyncio
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from processors.turn import Fold, Turn
+from schemas.topics import DEAD_LETTERS, TRIGGERS, partition_of
+from schemas.turn import Message, TurnRecord, decode_message, encode_message, encode_turn
+from streams.engine.inbox import Batch, Inbox
+from streams.engine.poison import Poison
+from streams.engine.relay import Leaving, Relay
+from streams.engine.world import World
+from streams.state.store import Commit, Committed, Opened, Slot
+
+IDLE_COMMIT = 0.5
+"""Seconds after which positions that moved without a change are committed."""
+NEAR = 0.01
+"""Seconds between looks at the clock while a timer is due and the logs are not yet read up to it."""
+
+
+@dataclass(slots=True)
+class Flight:
+    """A commit on its way."""
+
+    commit: Commit
+    answer: "asyncio.Task[Committed]"
+    leaving: list[Leaving]
+    wanted: set[bytes]
+    """Customers this turn looked at: the youngest in the cache."""
+    positions: dict[str, int]
+    turn: Turn[Any]
+
+
+@dataclass(slots=True)
+class Gathered:
+    """What one turn is made of."""
+
+    batches: list[Batch] = field(default_factory=list)
+    due: list[bytes] = field(default_factory=list)
+    judged: list[Leaving] | None = None
+
+
+class Turns:
+    """The turns of one term."""
+
+    def __init__(
+        self, partition: int, slot: Slot, inbox: Inbox, relay: Relay, world: World, token: bytes, opened: Opened
+    ) -> None:
+        self.partition, self.inbox, self.world = partition, inbox, world
+        self.ready = False
+        """False while the term drains: only `triggers` is read, no timer fires, nothing is sent."""
+        self.committed = dict(inbox.gathered)
+        """Positions the slot is known to hold."""
+        self._slot, self._relay, self._token = slot, relay, token
+        self._customers: dict[bytes, Any] = {}
+        self._poison = Poison(world.settings.poison_percent)
+        self._written = dict(inbox.gathered)
+        self._counts = Counter({n[6:]: int(v) for n, v in opened.meta.items() if n.startswith("count:")})
+        self._sequence = int(opened.meta["seq"])
+        self._pending = sorted(
+            ((id.decode(), decode_message(entry)) for id, entry in opened.outbox), key=lambda item: item[1].sequence
+        )
+        self._flight: Flight | None = None
+        self._next_due: float | None = None
+        self._due: list[bytes] = []
+
+    async def turn(self) -> None:
+        """Gather what has come, decide, commit."""
+        await self._run(await self._gather())
+
+    async def judge(self) -> None:
+        """The commit that ends the drain: decide again what waits, then hand it to the relay."""
+        await self._run(Gathered(judged=self._pending))
+        await self._settle()
+        self._pending = []
+        self.ready = True
+
+    async def _run(self, gathered: Gathered) -> None:
+        fold = self.world.fold()
+        keys = await self._load(gathered)
+        until = self.inbox.caught_up() - self.world.settings.clock_bound if self.ready else 0.0
+        turn = Turn(self.world.now(), until, self._customers)
+        left = self._decide(fold, turn, gathered)
+        if turn.changed or turn.faults or left or gathered.judged is not None or not gathered.batches:
+            await self._commit(fold, turn, gathered, left, keys)
+
+    # -- gather
+
+    async def _gather(self) -> Gathered:
+        """What has arrived; while nothing has, wait for the commit in flight, a timer, or half a second of idleness."""
+        while not self.inbox and not self._due:
+            if self._flight:
+                await self._settle()
+                continue
+            if (wait := self._wait()) is not None and wait <= 0:
+                break  # an empty turn: its commit answers who is due
+            self.inbox.arrived.clear()
+            moved = self.inbox.gathered != self._written
+            limit = IDLE_COMMIT if moved and (wait is None or wait > IDLE_COMMIT) else wait
+            try:
+                await asyncio.wait_for(self.inbox.arrived.wait(), limit)
+            except TimeoutError:
+                if moved and limit == IDLE_COMMIT:
+                    break  # an empty turn commits the positions
+        due, self._due = self._due, []
+        return Gathered(self.inbox.take(self.world.settings.turn_records), due)
+
+    def _wait(self) -> float | None:
+        """Seconds until the next timer may fire; None: there is none."""
+        if not self.ready or self._next_due is None:
+            return None
+        bound = self.world.settings.clock_bound
+        if self._next_due <= self.inbox.caught_up() - bound:
+            return 0.0
+        return max(NEAR, self._next_due + bound - self.world.now())
+
+    async def _load(self, gathered: Gathered) -> set[bytes]:
+        """Bring the customers of a turn into the cache; answers their keys. Keys of other partitions stay out."""
+        wanted = {r.key for _, fetch in gathered.batches for r in fetch.records if r.key is not None}
+        wanted.update(gathered.due)
+        wanted.update(m.key for _, m in gathered.judged or () if m.key is not None and m.topic == TRIGGERS)
+        count = self.world.settings.partitions
+        missing = [k for k in wanted - self._customers.keys() if partition_of(k, count) == self.partition]
+        if missing:
+            coming = self._flight.commit.new_token if self._flight else self._token
+            values = await self._slot.load((self._token, coming), missing)
+            fold = self.world.fold()
+            for key, value in zip(missing, values, strict=True):
+                self._customers[key] = fold.blank() if value is None else fold.decode(value)
+        return wanted
+
+    # -- decide
+
+    def _decide(self, fold: Fold[Any], turn: Turn[Any], gathered: Gathered) -> list[bytes]:
+        """Fold it all. Answers ids that leave the outbox: seen in Kafka, or revoked."""
+        for topic, fetch in gathered.batches:
+            if fetch.records:
+                fold.absorb(turn, topic, fetch.records)
+        if gathered.due:
+            fold.awaken(turn, gathered.due)
+        if gathered.judged is not None:
+            fold.judge(turn, [(id, m.key or b"") for id, m in gathered.judged if m.topic == TRIGGERS])
+        self._poison.watch(sum(len(fetch.records) for _, fetch in gathered.batches), turn.faults)
+        left = [id for id in turn.returned if not self._relay.returned(id)]
+        if not self.ready:
+            here = {id for id, _ in self._pending}
+            gone = here.intersection(left).union(turn.revoked)
+            self._pending = [item for item in self._pending if item[0] not in gone]
+            left = list(gone)
+        return [id.encode() for id in left]
+
+    # -- commit
+
+    async def _commit(
+        self, fold: Fold[Any], turn: Turn[Any], gathered: Gathered, left: list[bytes], wanted: set[bytes]
+    ) -> None:
+        commit, leaving = self._pack(fold, turn, gathered, left)
+        await self._settle()
+        if gathered.judged is not None:
+            leaving = self._pending
+        answer = asyncio.create_task(self._slot.commit(commit))
+        self._flight = Flight(commit, answer, leaving, wanted, dict(self._written), turn)
+        self.world.watch.turned(self.partition, turn, sum(len(fetch.records) for _, fetch in gathered.batches))
+
+    def _pack(
+        self, fold: Fold[Any], turn: Turn[Any], gathered: Gathered, left: list[bytes]
+    ) -> tuple[Commit, list[Leaving]]:
+        leaving = [*turn.messages, *self._dead_letters(turn)]
+        for _, message in leaving:
+            message.sequence = self._sequence = self._sequence + 1
+        before = self._flight.commit.new_token if self._flight else self._token
+        after = self.world.nonce()
+        ahead = {t: (self._written[t], p) for t, p in self.inbox.gathered.items() if p != self._written[t]}
+        judged = None if gathered.judged is None else [id.encode() for id, _ in gathered.judged]
+        record = TurnRecord(before, after, turn.now, turn.until, fold.version, ahead, gathered.due, judged)
+        self._written = dict(self.inbox.gathered)
+        commit = Commit(
+            token=before,
+            new_token=after,
+            until=turn.until,
+            record=encode_turn(record),
+            keep=self.world.settings.turn_history,
+            meta=self._meta(turn, ahead, bool(leaving)),
+            customers=[(k, fold.encode(self._customers[k])) for k in turn.changed],
+            wake=[(k, at) for k, at in turn.wake.items() if at is not None],
+            sleep=[k for k, at in turn.wake.items() if at is None],
+            outbox=[(id.encode(), encode_message(message)) for id, message in leaving],
+            left=left,
+        )
+        return commit, leaving
+
+    def _meta(self, turn: Turn[Any], ahead: dict[str, tuple[int, int]], leaving: bool) -> dict[str, bytes]:
+        meta = {f"next:{topic}": b"%d" % end for topic, (_, end) in ahead.items()}
+        for name, count in turn.counts.items():
+            self._counts[name] += count
+            meta[f"count:{name}"] = b"%d" % self._counts[name]
+        if leaving:
+            meta["seq"] = b"%d" % self._sequence
+        return meta
+
+    def _dead_letters(self, turn: Turn[Any]) -> list[Leaving]:
+        letters = []
+        for fault in turn.faults:
+            turn.counts[f"dead_lettered:{fault.topic}"] += 1
+            place = f"{fault.topic}/{self.partition}/{fault.record.offset}"
+            headers = [("reason", fault.cause), ("detail", fault.detail[:500]), ("place", place)]
+            message = Message(
+                DEAD_LETTERS, fault.record.key, fault.record.value, [(n, text.encode()) for n, text in headers]
+            )
+            letters.append((f"dead:{place}", message))
+        return letters
+
+    async def _settle(self) -> None:
+        """Wait for the commit in flight. Only now is it true."""
+        if self._flight is None:
+            return
+        flight = self._flight
+        answer = await flight.answer
+        self._next_due, self._due = answer.next_due, answer.due
+        self._token, self._flight = flight.commit.new_token, None
+        self.committed = flight.positions
+        if flight.leaving:
+            self._relay.put(flight.leaving)
+        self._evict(flight.wanted)
+        self.world.watch.committed(self.partition, flight.turn)
+
+    def _evict(self, wanted: Sequence[bytes] | set[bytes]) -> None:
+        """Keep the cache within its bound, the youngest last. Never before its commit is known: a load would be
+        older."""
+        customers, most = self._customers, self.world.settings.cache_customers
+        if len(customers) <= most:
+            return
+        for key in wanted:
+            if key in customers:
+                customers[key] = customers.pop(key)
+        for key in [key for _, key in zip(range(len(customers) - most), customers, strict=False)]:
+            del customers[key]

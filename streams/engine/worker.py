@@ -1,0 +1,169 @@
+"""The worker: one Faust app, one store, one partition task for each number assigned, and what watches over them."""
+
+import asyncio
+import gc
+import os
+import secrets
+import signal
+import tempfile
+import time
+from collections.abc import Collection
+from typing import NoReturn
+
+import structlog
+import uvloop
+from aiokafka import AIOKafkaProducer
+
+from streams.engine.fetch import Fetch
+from streams.engine.health import serve_health
+from streams.engine.partition import Partition
+from streams.engine.playbooks import Playbooks
+from streams.engine.relay import BATCH_BYTES, Outlet, PlainOutlet, TransactionalOutlet
+from streams.engine.seam import Seam
+from streams.engine.telemetry import Telemetry
+from streams.engine.watchdog import Watchdog
+from streams.engine.world import World
+from streams.kafka import connect, connected, probe_transactions
+from streams.settings import Settings
+from streams.state import open_store
+
+log = structlog.get_logger()
+EXIT_CRASH = 70
+STOP_SECONDS = 5.0
+"""Longest wait for Faust to leave the group politely."""
+
+
+class Worker:
+    """The crew of one process: serves what Faust is assigned."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.store = open_store(settings)
+        self.telemetry = Telemetry(self)
+        self.watchdog = Watchdog(settings.watchdog_seconds, settings.kafka)
+        self.playbooks = Playbooks(settings, self.store)
+        self.partitions: dict[int, Partition] = {}
+        self.assignments = 0
+        """How often partitions were assigned."""
+        self.crash: asyncio.Future[BaseException] = asyncio.get_running_loop().create_future()
+        self._plain: AIOKafkaProducer | None = None
+        self._datadir = tempfile.TemporaryDirectory(prefix="kairos-")  # Faust makes one, and needs none
+        self.seam = Seam(settings, self, self._datadir.name, self.watchdog.alive)
+        self._world = World(
+            settings, self.store, self.seam, self.telemetry, self._outlet, self.playbooks.fold, time.time, nonce
+        )
+
+    # -- what the seam asks (Crew)
+
+    def assigned(self, partitions: Collection[int]) -> None:
+        self.revoked()
+        self.assignments += 1
+        self.partitions = {number: Partition(number, self._world) for number in partitions}
+        for partition in self.partitions.values():
+            partition.task.add_done_callback(self._ended)
+        log.info("assigned", partitions=sorted(partitions))
+
+    def revoked(self) -> None:
+        for partition in self.partitions.values():
+            partition.stop()
+        self.partitions = {}
+
+    def put(self, topic: str, partition: int, fetch: Fetch) -> None:
+        if ours := self.partitions.get(partition):
+            ours.put(topic, fetch)
+
+    def has_room(self, partition: int) -> bool:
+        ours = self.partitions.get(partition)
+        return ours is not None and ours.has_room
+
+    def committed(self, topic: str, partition: int) -> int | None:
+        ours = self.partitions.get(partition)
+        return ours.term.turns.committed.get(topic) if ours and ours.term else None
+
+    def _ended(self, task: "asyncio.Task[None]") -> None:
+        """A partition's task ends by being revoked, or by a bug."""
+        if not task.cancelled() and not self.crash.done():
+            self.crash.set_result(task.exception() or RuntimeError("a partition's task returned"))
+
+    def _outlet(self, partition: int) -> Outlet:
+        if self._plain is not None:
+            return PlainOutlet(self.settings, partition, self._plain)
+        return TransactionalOutlet(self.settings, partition)
+
+    # -- from start to end
+
+    async def run(self) -> int:
+        """Serve until SIGTERM or SIGINT. Answers the exit code; a crash ends the process here."""
+        stopping = asyncio.Event()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(number, stopping.set)
+        health = await serve_health(self)
+        await self._first_contact(stopping)
+        self.seam.app.finalize()
+        await self.seam.app.start()
+        self.watchdog.start()
+        looking = asyncio.create_task(self.playbooks.follow())
+        tidy_memory()
+        stopped = asyncio.create_task(self.seam.app.wait_until_stopped())
+        ending = [stopped, asyncio.create_task(stopping.wait()), looking]
+        await asyncio.wait([*ending, self.crash], return_when=asyncio.FIRST_COMPLETED)
+        if self.crash.done() or stopped.done() or looking.done():
+            self._crashed(looking)
+        await self._stop()
+        await health.cleanup()
+        return 0
+
+    async def _first_contact(self, stopping: asyncio.Event) -> None:
+        await self.store.prepare()
+        await self.playbooks.first()
+        async with connected(self.settings) as client:
+            mode = self.settings.kafka_transactions
+            fenced = mode == "on" or (mode == "auto" and await probe_transactions(client))
+        if not fenced:
+            log.warning("no fence", why="this broker has no transactions: a trigger may be seen twice, with one id")
+            self._plain = AIOKafkaProducer(
+                **connect(self.settings), acks="all", linger_ms=0, max_batch_size=BATCH_BYTES, enable_idempotence=False
+            )
+            await self._plain.start()
+
+    async def _stop(self) -> None:
+        log.info("stopping")
+        self.revoked()
+        self.watchdog.stop()
+        try:  # politeness only: what counts is in the slots
+            await asyncio.wait_for(self.seam.app.stop(), STOP_SECONDS)
+        except TimeoutError:
+            log.warning("Faust hangs in stop", seconds=STOP_SECONDS)
+            os._exit(0)
+        await self.store.close()
+        self._datadir.cleanup()
+
+    def _crashed(self, looking: "asyncio.Task[None]") -> NoReturn:
+        """A bug, or Faust gave up. It may hang in its own stop, so the process ends at once."""
+        why = self.crash.result() if self.crash.done() else self.seam.app.crash_reason
+        if why is None and looking.done():
+            why = looking.exception()
+        log.critical("crashed", why=repr(why), exc_info=why)
+        os._exit(EXIT_CRASH)
+
+
+def nonce() -> bytes:
+    """A fresh token."""
+    return secrets.token_bytes(16)
+
+
+def tidy_memory() -> None:
+    """What lives for ever is frozen, the rest is mostly freed by counting: the cycle collector may run seldom."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(200_000, 50, 1000)
+
+
+def run_worker(settings: Settings) -> int:
+    """Run a worker in this process. Answers the exit code."""
+    uvloop.install()  # the policy: Faust's consumer thread makes a loop of its own, and shall have a fast one too
+
+    async def main() -> int:
+        return await Worker(settings).run()
+
+    return asyncio.run(main())

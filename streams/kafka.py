@@ -1,0 +1,274 @@
+"""What everyone asks of Kafka: how to reach it, where its logs begin and end, what is in them, which topics there are.
+
+How it works. A log's end is the high watermark of a fetch answered after the question (read_committed: the last stable
+offset). ListOffsets would do on Apache Kafka, but the embedded broker answers the last batch's first offset + 1 there.
+A fetch is right on both, if its longest wait is neither 0 (the embedded broker then answers nothing) nor 1 ms.
+
+Transaction markers take offsets and are no records, so "read to the end" compares positions, not the last offset seen.
+Metadata is only ever asked for all topics: naming one that is missing makes many brokers create it, with the wrong
+number of partitions.
+"""
+
+import asyncio
+import time
+from collections import defaultdict
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from typing import Any, Final, Protocol
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.client import AIOKafkaClient
+from aiokafka.errors import IncompatibleBrokerVersion, KafkaError, for_code
+from aiokafka.protocol.fetch import FetchRequest
+from aiokafka.protocol.offset import OffsetRequest, OffsetResetStrategy
+from aiokafka.protocol.transaction import InitProducerIdRequest
+
+from schemas.topics import ALL, TRIGGERS
+from streams.settings import Settings
+
+Place = tuple[str, int]
+"""Topic and partition; aiokafka's TopicPartition is one."""
+
+FETCH_WAIT_MS: Final = 10
+PATIENCE: Final = 10.0
+"""Seconds to wait for a leader, a topic or a coordinator that is not there yet."""
+TRIGGERS_KEPT_MS: Final = 400 * 86_400_000
+"""As long as a playbook may ever ask to remember what was sent: it is read back after a loss."""
+EXISTS: Final = 36
+"""TopicAlreadyExists: somebody else was faster."""
+UNREADY: Final = (14, 15, 16)
+"""Coordinator loading, not available, not here: a fresh broker says so, then answers."""
+
+
+class Unavailable(ConnectionError):
+    """Kafka did not give the answer in time."""
+
+
+class WrongTopics(Exception):
+    """Topics are there with another number of partitions: every customer would live elsewhere."""
+
+
+class Logged(Protocol):
+    """A record read from a log."""
+
+    topic: str
+    partition: int
+    offset: int
+    timestamp: int
+    """Milliseconds since the epoch."""
+    key: bytes | None
+    value: bytes | None
+    headers: Sequence[tuple[str, bytes]]
+
+
+def connect(settings: Settings) -> dict[str, Any]:
+    """What any aiokafka client needs to reach Kafka."""
+    return {"bootstrap_servers": settings.kafka, "client_id": settings.app}
+
+
+@asynccontextmanager
+async def connected(settings: Settings) -> AsyncIterator[AIOKafkaClient]:
+    """A bare client, closed at the end. Raises Unavailable."""
+    client = AIOKafkaClient(**connect(settings))
+    try:
+        try:
+            await client.bootstrap()
+        except KafkaError as exc:
+            raise Unavailable(f"kafka: wanted a broker at {settings.kafka}; got {exc}") from exc
+        await client.force_metadata_update()
+        yield client
+    finally:
+        await client.close()
+
+
+def places(topics: Iterable[str], partitions: int) -> list[Place]:
+    """All partitions of these topics."""
+    return [(topic, partition) for topic in topics for partition in range(partitions)]
+
+
+# -- where logs begin and end
+
+
+async def bounds(
+    client: AIOKafkaClient, wanted: Iterable[Place], *, committed: bool = False, patience: float = PATIENCE
+) -> dict[Place, tuple[int, int]]:
+    """First offset and end of each partition, as of after this call began.
+
+    `committed`: the end is the last stable offset, what read_committed may reach. Raises Unavailable.
+    """
+    missing, found = {(topic, partition) for topic, partition in wanted}, dict[Place, tuple[int, int]]()
+    give_up = time.monotonic() + patience
+    while True:
+        led = _by_leader(client, missing)
+        for answer in await asyncio.gather(*(_bounds(client, n, p, committed) for n, p in led.items())):
+            found.update(answer)
+        missing -= found.keys()
+        if not missing:
+            return found
+        if time.monotonic() > give_up:
+            raise Unavailable(f"kafka: wanted the ends of {sorted(missing)}; got no leader's answer in {patience:g} s")
+        await client.force_metadata_update()
+        await asyncio.sleep(0.1)
+
+
+async def ends(
+    client: AIOKafkaClient, wanted: Iterable[Place], *, committed: bool = False, patience: float = PATIENCE
+) -> dict[Place, int]:
+    """The end of each partition: the offset its next record will have, or a later one."""
+    both = await bounds(client, wanted, committed=committed, patience=patience)
+    return {place: end for place, (_, end) in both.items()}
+
+
+def _by_leader(client: AIOKafkaClient, wanted: Iterable[Place]) -> dict[int, list[Place]]:
+    led = defaultdict(list)
+    for place in wanted:
+        leader = client.cluster.leader_for_partition(TopicPartition(*place))
+        if leader is not None and leader != -1:
+            led[leader].append(place)
+    return led
+
+
+async def _bounds(
+    client: AIOKafkaClient, node: int, wanted: Iterable[Place], committed: bool
+) -> dict[Place, tuple[int, int]]:
+    """What one broker says. Empty when it does not answer: the caller asks again."""
+    try:
+        first = await _firsts(client, node, wanted)
+        asked = _by_topic((place, (place[1], offset, 1)) for place, offset in first.items())
+        reply = await client.send(node, FetchRequest(FETCH_WAIT_MS, 0, 1, int(committed), asked))
+    except (KafkaError, OSError):
+        return {}
+    found = {}
+    for topic, partitions in reply.topics or ():
+        for partition, code, high, *more in partitions:
+            if code == 0:
+                found[topic, partition] = first[topic, partition], more[0] if committed else high
+    return found
+
+
+async def _firsts(client: AIOKafkaClient, node: int, wanted: Iterable[Place]) -> dict[Place, int]:
+    asked = _by_topic((place, (place[1], OffsetResetStrategy.EARLIEST)) for place in wanted)
+    reply = await client.send(node, OffsetRequest(-1, 0, asked))
+    return {
+        (topic, partition): more[-1]
+        for topic, partitions in reply.topics
+        for partition, code, *more in partitions
+        if code == 0
+    }
+
+
+def _by_topic(items: Iterable[tuple[Place, Any]]) -> list[tuple[str, list[Any]]]:
+    topics = defaultdict(list)
+    for (topic, _), item in items:
+        topics[topic].append(item)
+    return list(topics.items())
+
+
+# -- what is in them
+
+
+async def read_log(
+    settings: Settings,
+    topics: Sequence[str],
+    *,
+    since: Mapping[Place, int] | None = None,
+    follow: bool = False,
+    committed: bool = True,
+) -> AsyncIterator[list[Logged]]:
+    """Batches of records of all partitions; within one partition in order.
+
+    From the beginning, or from `since` where it names a place. Until the ends as of this call, or for ever (`follow`);
+    a following read also gives empty batches, about each 50 ms when nothing comes, so its caller may look at the clock.
+    Raises Unavailable.
+    """
+    async with connected(settings) as client:
+        limits = await bounds(client, places(topics, settings.partitions), committed=committed)
+    starts = {place: max(first, (since or {}).get(place, first)) for place, (first, _) in limits.items()}
+    behind = {place for place, (_, end) in limits.items() if follow or starts[place] < end}
+    if not behind:
+        return
+    consumer = AIOKafkaConsumer(
+        **connect(settings),
+        enable_auto_commit=False,
+        auto_offset_reset="earliest",
+        isolation_level="read_committed" if committed else "read_uncommitted",
+        fetch_max_wait_ms=50,
+    )
+    await consumer.start()
+    try:
+        consumer.assign([TopicPartition(*place) for place in behind])
+        for place in behind:
+            consumer.seek(TopicPartition(*place), starts[place])
+        while behind:
+            fetched = await consumer.getmany(timeout_ms=50)
+            yield [
+                record
+                for place, records in fetched.items()
+                for record in records
+                if follow or record.offset < limits[place][1]
+            ]
+            if not follow:
+                for place in [p for p in behind if await consumer.position(TopicPartition(*p)) >= limits[p][1]]:
+                    behind.discard(place)
+                    consumer.pause(TopicPartition(*place))
+    finally:
+        await consumer.stop()
+
+
+# -- topics and what the broker can do
+
+
+async def create_topics(settings: Settings) -> list[str]:
+    """Make the topics that are missing; answers their names.
+
+    Raises WrongTopics when one is there with another number of partitions, Unavailable when Kafka does not make them.
+    """
+    admin = AIOKafkaAdminClient(**connect(settings))
+    try:
+        await admin.start()
+        missing = _missing(await admin.describe_topics(), settings.partitions)
+        reply = await admin.create_topics([_topic(name, settings.partitions) for name in missing]) if missing else None
+    except KafkaError as exc:
+        raise Unavailable(f"kafka: wanted topics at {settings.kafka}; got {exc}") from exc
+    finally:
+        await admin.close()
+    faults = [(error[0], error[1]) for error in (reply.topic_errors if reply else ()) if error[1] not in (0, EXISTS)]
+    if faults:
+        told = "; ".join(f"{name}: {for_code(code).__name__}" for name, code in faults)
+        raise Unavailable(f"kafka: wanted topics {missing}; got {told}")
+    return missing
+
+
+def _missing(described: Iterable[Mapping[str, Any]], partitions: int) -> list[str]:
+    have = {topic["topic"]: len(topic["partitions"]) for topic in described}
+    wrong = [
+        f"{name}: wanted {partitions}, got {have[name]}" for name in ALL if have.get(name, partitions) != partitions
+    ]
+    if wrong:
+        raise WrongTopics("kafka: partitions of topics differ from KAIROS_PARTITIONS\n  " + "\n  ".join(wrong))
+    return [name for name in ALL if name not in have]
+
+
+def _topic(name: str, partitions: int) -> NewTopic:
+    """Times are the log's own: a checker can tell `fired too early` from `the cancel came too late`.
+
+    Replicas are the broker's default.
+    """
+    configs = {"message.timestamp.type": "LogAppendTime"}
+    if name == TRIGGERS:
+        configs["retention.ms"] = str(TRIGGERS_KEPT_MS)
+    return NewTopic(name, partitions, -1, replica_assignments={}, topic_configs=configs)
+
+
+async def probe_transactions(client: AIOKafkaClient, *, patience: float = PATIENCE) -> bool:
+    """Whether this broker gives producer ids, without which there is no fencing. Costs it one producer id."""
+    give_up = time.monotonic() + patience
+    while True:
+        try:
+            reply = await client.send(client.get_random_node(), InitProducerIdRequest(None, 60_000))
+        except IncompatibleBrokerVersion:
+            return False
+        if reply.error_code not in UNREADY or time.monotonic() > give_up:
+            return bool(reply.error_code == 0)
+        await asyncio.sleep(0.1)

@@ -1,0 +1,150 @@
+"""The Redis we talk to, one server or a cluster: asks until there is a definite answer, and looks whether it is fit.
+
+How it works. Every command we send may be sent twice, so an error that can pass is answered by asking again, in place,
+after a random pause of up to two seconds. redis-py's own retries are off: they would end.
+"""
+
+import asyncio
+import random
+from collections.abc import Mapping
+from importlib.resources import files
+from typing import Any
+from urllib.parse import urlsplit
+
+from redis.asyncio import Redis, RedisCluster
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.exceptions import (
+    AuthenticationError,
+    AuthorizationError,
+    ClusterDownError,
+    NoPermissionError,
+    ReadOnlyError,
+    RedisClusterException,
+    RedisError,
+)
+
+from streams.state.outage import Outage, passes
+from streams.state.store import Unavailable, Unfit
+
+FIRST_PAUSE, LONGEST_PAUSE = 0.05, 2.0
+CONNECT_SECONDS = 4.0  # outlasts two lost first packets (resent after 1 s and 3 s)
+CONNECTIONS = 10_000  # no limit of ours: a partition has three calls under way at most
+OLDEST = (7, 0)
+REFUSED = (AuthenticationError, AuthorizationError, NoPermissionError, RedisClusterException)
+
+
+class Server:
+    """One Redis, or a cluster when the scheme is redis+cluster or rediss+cluster."""
+
+    def __init__(self, url: str, timeout: float) -> None:
+        scheme, colon, rest = url.partition("://")
+        self.clustered = scheme.endswith("+cluster")
+        self.address = urlsplit(url).netloc.rpartition("@")[2]
+        self.outage = Outage(self.address)
+        url = scheme.removesuffix("+cluster") + colon + rest
+        options: dict[str, Any] = {
+            "protocol": 2,  # the third version brings notifications older servers do not know, and nothing we use
+            "retry": Retry(NoBackoff(), 0),
+            "socket_timeout": timeout,
+            "socket_connect_timeout": min(timeout, CONNECT_SECONDS),
+            "socket_keepalive": True,
+            "max_connections": CONNECTIONS,
+        }
+        self._client: Any = (RedisCluster if self.clustered else Redis).from_url(url, **options)
+
+    async def ask(self, key: str, *command: Any, patience: float | None = None) -> Any:
+        """The definite answer to a command on `key`. Raises Unavailable after `patience` seconds, Unfit when we are not
+        let in, and redis-py's error when it is an answer."""
+        return await self._ask(key, command, patience)
+
+    async def prepare(self, library: str, patience: float | None) -> None:
+        """Look at every primary, then load the functions there. Raises Unfit."""
+        for node in await self._primaries(patience):
+            info = await self._ask(node, ("INFO",), patience)
+            if fault := unfit(info, self.clustered):
+                raise Unfit(f"redis at {self.address}: {fault}")
+        for node in await self._primaries(patience):
+            await self._ask(node, ("FUNCTION", "LOAD", "REPLACE", library), patience)
+
+    async def close(self) -> None:
+        await self._client.aclose()
+
+    async def _primaries(self, patience: float | None) -> list[Any]:
+        """What to send a command for every primary to; one server is its own."""
+        if not self.clustered:
+            return [None]
+        await self._ask("", ("PING",), patience)  # finds the cluster
+        return list(self._client.get_primaries())
+
+    async def _ask(self, target: Any, command: tuple[Any, ...], patience: float | None) -> Any:
+        tries: list[BaseException] = []
+        try:
+            async with asyncio.timeout(patience):
+                return await self._insist(target, command, tries)
+        except TimeoutError as error:
+            last = f"; last: {tries[-1]}" if tries else ""
+            raise Unavailable(
+                f"redis at {self.address}: {_name(command)}: no answer in {patience} s, {len(tries)} tries failed{last}"
+            ) from error
+
+    async def _insist(self, target: Any, command: tuple[Any, ...], tries: list[BaseException]) -> Any:
+        try:
+            while True:
+                try:
+                    answer = await self._send(target, command)
+                except (RedisError, RedisClusterException, OSError) as error:
+                    await self._wait_out(error, command, tries)
+                else:
+                    break
+        finally:
+            if tries:
+                self.outage.leave()
+        self.outage.answered()
+        return answer
+
+    async def _wait_out(self, error: Exception, command: tuple[Any, ...], tries: list[BaseException]) -> None:
+        """Wait before the next try; raise what waiting cannot help."""
+        if not passes(error):
+            if isinstance(error, REFUSED):
+                raise Unfit(f"redis at {self.address}: {_name(command)}: {error}") from error
+            raise error
+        if not tries:
+            self.outage.wait()
+        if len(tries) == 100:  # only the last is told
+            del tries[0]
+        tries.append(error)
+        self.outage.explain(_name(command), error)
+        if isinstance(error, (ReadOnlyError, ClusterDownError)) and not self.clustered:
+            await self._client.connection_pool.disconnect(inuse_connections=False)  # the name may lead elsewhere by now
+        await asyncio.sleep(random.uniform(0, min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** len(tries))))
+
+    async def _send(self, target: Any, command: tuple[Any, ...]) -> Any:
+        if not self.clustered:
+            return await self._client.execute_command(*command)
+        # redis-py would send a function call twice, the first time to ask the server which keys are in it
+        await self._client.initialize()
+        node = self._client.get_node_from_key(target) if isinstance(target, str) else target
+        return await self._client.execute_command(*command, target_nodes=node)
+
+
+def read_library() -> str:
+    """The function library's source."""
+    return files("streams.state").joinpath("functions.lua").read_text("utf-8")
+
+
+def unfit(info: Mapping[str, Any], clustered: bool) -> str | None:
+    """Why a server with this INFO cannot keep the promise; None when it can."""
+    version = str(info.get("redis_version", "nothing"))
+    if [int(part) for part in version.split(".")[:2] if part.isdigit()] < list(OLDEST):
+        return f"wanted version 7.0 or newer, which has functions; got {version}"
+    policy = info.get("maxmemory_policy", "nothing")
+    if policy != "noeviction":
+        return f"wanted maxmemory-policy noeviction, else customers vanish silently; got {policy}"
+    if info.get("redis_mode") == "cluster" and not clustered:
+        return "wanted redis+cluster:// or rediss+cluster:// in its URL, for it is part of a cluster; got no +cluster"
+    return None
+
+
+def _name(command: tuple[Any, ...]) -> str:
+    return str(command[1] if command[0] in ("FCALL", "FCALL_RO") else command[0])
