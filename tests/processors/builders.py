@@ -9,10 +9,11 @@ from processors.decide import Decider
 from processors.turn import Turn
 from processors.view import View
 from schemas.customer import Customer
-from schemas.event import ADDED, IDENTIFIED, MICROS, ORDERED, PRODUCT_VIEWED, REMOVED, Event, Product, Traits, encode_event
-from schemas.playbook import Playbook
-from schemas.topics import CART, CLICKSTREAM, POS, TRIGGERS
-from schemas.trigger import Trigger, decode_trigger
+fro
+fro
+fro
+from schemas.event import ADDED, IDENTIFIED, MICROS, ORDERED, PRODUCT_VIEWED, REMOVED, Event, Product, Traits,
+encode_event from schemas.playbook import Playbook from schemas.topics import CART, CLICKSTREAM, POS, TRIGGERS from schemas.trigger import Trigger, decode_trigger
 
 START = 1_790_000_000.0
 """Times in tests are seconds after this one: 2026-09-21 13:33:20 UTC."""
