@@ -77,8 +77,8 @@ async def _make_slot(settings: Settings, store: Store, partition: int, offsets: 
     meta = await slot.meta()
     if meta and int(meta["partitions"]) != settings.partitions:
         raise Foreign(
-            f"init: KAIROS_APP={settings.app} has a state for {int(meta['partitions'])} partitions in this Redis, wanted "
-            f"{settings.partitions}; the number is fixed for the life of an installation"
+            f"init: KAIROS_APP={settings.app} has a state for {int(meta['partitions'])} partitions in this Redis, "
+            f"wanted {settings.partitions}; the number is fixed for the life of an installation"
         )
     if meta:
         return False

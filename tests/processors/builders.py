@@ -9,11 +9,10 @@ from processors.decide import Decider
 from processors.turn import Turn
 from processors.view import View
 from schemas.customer import Customer
-fro
-fro
-fro
-from schemas.event import ADDED, IDENTIFIED, MICROS, ORDERED, PRODUCT_VIEWED, REMOVED, Event, Product, Traits,
-encode_event from schemas.playbook import Playbook from schemas.topics import CART, CLICKSTREAM, POS, TRIGGERS from schemas.trigger import Trigger, decode_trigger
+from schemas.event import ADDED, IDENTIFIED, MICROS, ORDERED, PRODUCT_VIEWED, REMOVED, Event, Product, Traits, encode_event
+from schemas.playbook import Playbook
+from schemas.topics import CART, CLICKSTREAM, POS, TRIGGERS
+from schemas.trigger import Trigger, decode_trigger
 
 START = 1_790_000_000.0
 """Times in tests are seconds after this one: 2026-09-21 13:33:20 UTC."""
