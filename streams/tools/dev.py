@@ -52,10 +52,10 @@ def dev(
     except Asked as asked:
         raise typer.Exit(asked.args[0]) from None
     except (BadSettings, Missing, here.RunsAlready) as exc:
-        console.print(str(exc), style="red", markup=False, highlight=False)
+        _tell(console, str(exc), "red")
         raise typer.Exit(2) from None
     except Failed as exc:
-        console.print(str(exc), style="red", markup=False, highlight=False)
+        _tell(console, str(exc), "red")
         raise typer.Exit(1) from None
 
 
@@ -67,7 +67,7 @@ def _run(plan: Plan, as_json: bool, console: Console) -> None:
         with console.status("starting") as status:
             stage.build(
                 step=lambda text: status.update(f"starting {text}"),
-                note=lambda text: console.print(text, style="yellow", markup=False, highlight=False),
+                note=lambda text: _tell(console, text, "yellow"),
             )
         here.remember(stage.record())
         print(json.dumps(stage.report()) if as_json else _lines(stage), flush=True)
@@ -80,9 +80,14 @@ def _stay(stage: Stage, console: Console) -> None:
     while not stage.guard.ended:
         time.sleep(LOOK)
         if (now := stage.record()) != known and all(now["pids"].values()):
-            console.print("started again: " + ", ".join(_changed(known["pids"], now["pids"])), style="yellow")
+            _tell(console, "started again: " + ", ".join(_changed(known["pids"], now["pids"])), "yellow")
             here.remember(known := now)
     raise Failed(stage.guard.why())
+
+
+def _tell(console: Console, text: str, style: str) -> None:
+    """As it is: logs and paths are no markup, and broken lines are hard to copy."""
+    console.print(text, style=style, markup=False, highlight=False, soft_wrap=True)
 
 
 def _changed(before: dict[str, int], after: dict[str, int]) -> list[str]:
@@ -109,6 +114,8 @@ def _lines(stage: Stage) -> str:
 def asked_to_end() -> Iterator[None]:
     """Turns Ctrl-C into Asked(130), SIGTERM and a closed terminal into Asked(0). Only the first counts."""
     codes = {signal.SIGINT: 130, signal.SIGTERM: 0, signal.SIGHUP: 0}
+    if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+        del codes[signal.SIGHUP]  # nohup asked for it
 
     def ask(number: int, _: object) -> None:
         for other in codes:

@@ -134,7 +134,7 @@ class Guard:
         for number in (signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, self._end)
         signal.signal(signal.SIGINT, lambda *_: None)  # not SIG_IGN, which children would inherit
-        self.folder = Path(tempfile.mkdtemp(prefix="kairos-"))
+        self.folder = Path(tempfile.mkdtemp(prefix="kairos-guard-"))
 
     def run(self) -> None:
         """Until the asker is gone, or SIGTERM, or the death of a child nobody restarts."""

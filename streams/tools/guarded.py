@@ -129,7 +129,10 @@ class Guarded:
         with contextlib.suppress(BrokenPipeError):
             if self._process.stdin:
                 self._process.stdin.close()
-        self._process.wait(GRACE * 4)
+        try:
+            self._process.wait(GRACE * 4)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
         self._reader.join()
         if self._process.stdout:
             self._process.stdout.close()
