@@ -37,7 +37,7 @@ def books(
     ] = 0.0,
 ) -> None:
     """Does everything add up: records in = applied + duplicate + dead-lettered + erased, and so on. Exit 1 if not."""
-    found = ask("books", lambda settings: settled(settings, settle))
+    found = ask(lambda settings: settled(settings, settle))
     print(msgspec.json.encode(found).decode()) if as_json else show(found, Console(highlight=False))
     raise typer.Exit(0 if found.balanced else 1)
 

@@ -33,7 +33,7 @@ def triggers(
         async for trigger in follow(settings, from_start, idle):
             print(msgspec.json.encode(trigger).decode(), flush=True) if as_json else console.print(line(trigger))
 
-    ask("triggers", work)
+    ask(work)
 
 
 async def follow(settings: Settings, from_start: bool, idle: float = 0.0) -> AsyncIterator[Trigger]:

@@ -94,7 +94,7 @@ def replay(
         way = Out(settings, via, url or f"http://{settings.host}:{settings.port}", key or _server_key(settings))
         return await _Replay(path, FORMATS[name], pace, keep_times, way, as_json).run()
 
-    raise typer.Exit(ask("replay", work))
+    raise typer.Exit(ask(work))
 
 
 def _server_key(settings: Settings) -> str:
