@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import AsyncIterator
+from contextlib import aclosing
 from datetime import datetime
 from typing import Annotated
 
@@ -40,16 +41,16 @@ async def follow(settings: Settings, from_start: bool, idle: float = 0.0) -> Asy
     seen: set[str] = set()
     since = {} if from_start else await _ends(settings)
     quiet = time.monotonic()
-    async for batch in kafka.read_log(settings, [settings.topic(TRIGGERS)], since=since, follow=True):
-        for record in batch:
-            trigger = _read(record.value)
-            if trigger and trigger.id not in seen:
-                seen.add(trigger.id)
-                yield trigger
-        if batch:
-            quiet = time.monotonic()
-        elif idle and time.monotonic() - quiet > idle:
-            return
+    async with aclosing(kafka.read_log(settings, [settings.topic(TRIGGERS)], since=since, follow=True)) as batches:
+        async for batch in batches:
+            for trigger in filter(None, (_read(record.value) for record in batch)):
+                if trigger.id not in seen:
+                    seen.add(trigger.id)
+                    yield trigger
+            if batch:
+                quiet = time.monotonic()
+            elif idle and time.monotonic() - quiet > idle:
+                return
 
 
 async def _ends(settings: Settings) -> dict[kafka.Place, int]:
