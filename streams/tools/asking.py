@@ -8,6 +8,7 @@ import typer
 
 from schemas.playbook import seconds
 from streams.settings import Settings, read_settings
+from streams.state.store import Store
 from streams.tools import here
 
 T = TypeVar("T")
@@ -27,6 +28,17 @@ class NoState(Wrong):
 def ask(work: Callable[[Settings], Coroutine[Any, Any, T]]) -> T:
     """Do the work for the installation of this folder, or of the variables. Raises BadSettings, here.NotRunning."""
     return asyncio.run(work(read_settings(**here.settings_here())))
+
+
+async def metas(settings: Settings, store: Store) -> list[dict[str, bytes]]:
+    """All slots' metas, tokens too: equal when nothing was committed in between. Raises NoState."""
+    found = [await store.slot(partition).meta() for partition in range(settings.partitions)]
+    missing = [partition for partition, meta in enumerate(found) if not meta]
+    if missing:
+        raise NoState(
+            f"no state of KAIROS_APP={settings.app} for partitions {missing} in {settings.redis}: run `kairos init`"
+        )
+    return found
 
 
 def duration(text: str | float) -> float:

@@ -13,7 +13,7 @@ from schemas.topics import INPUTS, TRIGGERS, partition_of
 from streams.settings import Settings
 from streams.state import open_store
 from streams.state.store import Store
-from streams.tools.asking import PATIENCE, NoState, ask
+from streams.tools.asking import PATIENCE, ask, metas
 from streams.tools.portrait import show
 
 FACTS = tuple(topic for topic in INPUTS if topic != TRIGGERS)
@@ -71,17 +71,16 @@ def customers(
 async def find(store: Store, settings: Settings, id: str) -> Customer:
     """Raises Unknown, NoState."""
     partition = partition_of(id.encode(), settings.partitions)
-    slot = store.slot(partition)
-    value = await slot.customer(id.encode())
+    value = await store.slot(partition).customer(id.encode())
     if value is not None:
         return decode_customer(value)
-    if not await slot.meta():
-        raise NoState(f"no state of KAIROS_APP={settings.app} in {settings.redis}: run `kairos init`")
+    await metas(settings, store)
     raise Unknown(f"customer {id}: nothing is remembered in {_key(settings, partition)}")
 
 
 async def every(store: Store, settings: Settings) -> dict[str, tuple[int, bytes]]:
-    """Id -> partition and value, of all customers."""
+    """Id -> partition and value, of all customers. Raises NoState."""
+    await metas(settings, store)
     return {
         key.decode(errors="replace"): (partition, value)
         for partition in range(settings.partitions)

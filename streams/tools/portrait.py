@@ -7,7 +7,7 @@ from datetime import datetime
 from rich.console import Console
 
 from processors import intent
-from processors.view import cart_view, customer_view, orders_view
+from processors.sight import cart_view, customer_view, orders_view
 from schemas.customer import Customer, Decisions
 from schemas.playbook import Playbook
 

@@ -31,7 +31,9 @@ def triggers(
     async def work(settings: Settings) -> None:
         console = Console(highlight=False)
         async for trigger in follow(settings, from_start, idle):
-            print(msgspec.json.encode(trigger).decode(), flush=True) if as_json else console.print(line(trigger))
+            print(msgspec.json.encode(trigger).decode(), flush=True) if as_json else console.print(
+                line(trigger), soft_wrap=True
+            )
 
     ask(work)
 
