@@ -87,8 +87,6 @@ def replay(
 
     Times are moved so that the stream ends now: plays see it as today. Ends with the books of this replay.
     """
-    if name == "segment" and via is Way.kafka:
-        raise typer.BadParameter("segment files go --via http: reading Segment calls is the collector's work")
 
     async def work(settings: Settings) -> int:
         way = Out(settings, via, url or f"http://{settings.host}:{settings.port}", key or _server_key(settings))
