@@ -170,11 +170,11 @@ class _Replay:
     def _report(self, seconds: float, failure: str) -> None:
         tally = self._tally
         for bad in tally.reasons:
-            self._told.print(f"{self._path.name}, line {bad.line}: {bad.reason}", style="yellow", markup=False)
+            self._told.print(f"{self._path.name}, line {bad.line}: {bad.reason}", style="yellow", markup=False, soft_wrap=True)
         if tally.rejected > len(tally.reasons):
             self._told.print(f"... and {tally.rejected - len(tally.reasons):,} more rejected", style="yellow")
         if failure:
-            self._told.print(f"replay: {failure}", style="red", markup=False)
+            self._told.print(f"replay: {failure}", style="red", markup=False, soft_wrap=True)
         if tally.unanswered:
             text = f"replay: {tally.unanswered:,} sent without an answer; send the file again, duplicates are dropped"
             self._told.print(text, style="red")
