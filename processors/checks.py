@@ -10,9 +10,11 @@ from difflib import get_close_matches
 from typing import Any, Final
 from zoneinfo import available_timezones
 
+from pydantic import TypeAdapter, ValidationError
+
 from processors.places import Path
 from schemas import event
-from schemas.playbook import Channels, Play, Policies, seconds
+from schemas.playbook import Channels, Duration, Play, Policies
 
 EVENTS: Final = (
     *(event.PAGE, event.SCREEN, event.IDENTIFIED, event.SEARCHED, event.LIST_VIEWED),
@@ -153,12 +155,11 @@ def _texts(part: Mapping[str, Any], name: str) -> list[tuple[int, str]]:
 
 
 def _span(part: Mapping[str, Any], name: str) -> float | None:
-    """A duration in seconds."""
+    """A duration in seconds, when it is one that may stand here."""
     try:
-        value = seconds(part.get(name))
-    except ValueError:
+        return TypeAdapter(Duration).validate_python(part.get(name))
+    except ValidationError:
         return None
-    return float(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else None
 
 
 def _days(span: float) -> str:

@@ -66,7 +66,7 @@ class BadPlaybook(Exception):
     """A text that is no playbook we may use, with all its faults in the order of the text."""
 
     def __init__(self, faults: list[Fault]) -> None:
-        super().__init__("\n".join(f"{f.line}:{f.column}: {f.what}" for f in faults))
+        super().__init__("\n".join(f"line {f.line}, column {f.column}: {f.what}; wanted {f.wanted}" for f in faults))
         self.faults = faults
 
 
