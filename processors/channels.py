@@ -1,6 +1,5 @@
 """Where to say it: of the channels a play allows, those that reach the customer, the usual one first."""
 
-from collections import Counter
 from collections.abc import Sequence
 
 from schemas.customer import Customer
@@ -8,13 +7,14 @@ from schemas.playbook import Channels
 
 
 def usual(customer: Customer, channels: Channels) -> str:
-    """The delivery channel of where most events were seen; then feedback, then the name breaks a tie. None: empty."""
-    weights: Counter[str] = Counter()
+    """The delivery channel of where most events were seen; feedback, then the name breaks a tie. Empty: nowhere."""
+    weights: dict[str, int] = {}
     for facts in (customer.clickstream, customer.cart, customer.pos):
         if facts is not None:
             for place, events in facts.channels.items():
-                if place in channels.usual:
-                    weights[channels.usual[place]] += events
+                delivery = channels.usual.get(place)
+                if delivery is not None:
+                    weights[delivery] = weights.get(delivery, 0) + events
     if len(weights) < 2:
         return next(iter(weights), "")
     return min(weights, key=lambda channel: (-weights[channel], -answered(customer, channel), channel))

@@ -14,8 +14,8 @@ from processors.outcome import Outcomes
 from processors.plays import Listening
 from processors.proposals import Conditions, Person, Proposal, of_event, of_held, of_silence
 from processors.seen import repeated
+from processors.sight import look
 from processors.turn import Record, Turn
-from processors.view import look
 from schemas.customer import Customer, Decisions, FeedbackFacts, Waiting, decode_customer, encode_customer
 from schemas.event import Event, decode_event
 from schemas.playbook import Play, Playbook
@@ -116,16 +116,18 @@ class Decider:
     def _hear(self, turn: Turn[Customer], person: Person, event: Event, heard: Listening) -> None:
         """Silences begin and end, and plays are asked, because of an event."""
         customer, decisions = person.customer, person.decisions
-        moved = [plays.stop(turn, customer, decisions, play) for play in heard.ended]
-        moved += [plays.start(turn, customer, decisions, play, event) for play in heard.started]
-        if any(moved):
-            turn.wake[person.key] = plays.wake(decisions)
-        asked = [play for play in heard.asked if not plays.over(customer, play, event.time)]
-        if not asked:
+        if heard.ended or heard.started:
+            moved = [plays.stop(turn, customer, decisions, play) for play in heard.ended]
+            moved += [plays.start(turn, customer, decisions, play, event) for play in heard.started]
+            if any(moved):
+                turn.wake[person.key] = plays.wake(decisions)
+        if not heard.asked:
             return
         view = look(customer, person.key, event, event.time, self.playbook)
         answers = self.conditions.at(view)
-        for play in asked:
+        for play in heard.asked:
+            if play.unless and plays.over(customer, play, event.time):
+                continue
             proposal = of_event(play, person, event, view, answers, self.playbook.intent)
             if proposal is not None:
                 self.outcomes.settle(turn, proposal)

@@ -2,9 +2,9 @@
 
 from processors import plays
 from processors.policies import Case, permit, release
-from processors.proposals import Proposal
+from processors.proposals import Proposal, Reasons
 from processors.turn import Turn
-from schemas.customer import REFUSALS_MOST, Customer, Decisions, Sent
+from schemas.customer import REFUSALS_MOST, Customer, Decisions, Sent, Waiting
 from schemas.playbook import Playbook
 from schemas.trigger import Check, Refusal, Trigger, message, trigger_id
 
@@ -27,22 +27,25 @@ class Outcomes:
         id = trigger_id(self.app, play.id, person.key, proposal.occurrence)
         case = Case(play, id, proposal.time, turn.now, person.customer, self.playbook, self.margin)
         checks, channel = permit(case)
-        last = checks[-1]
-        if channel:
-            self.send(turn, proposal, case, checks, channel)
-        elif last.policy == "quiet" and (end := release(case)) is not None:
-            self.hold(turn, proposal, end, last)
-            return False
-        elif last.policy != "known":
-            refuse(turn, person.decisions, refusal(case, proposal.occurrence, proposal.score, last))
-        return True
+        no = checks[-1]
+        end = release(case) if no.policy == "quiet" and not no.allowed else None
+        reasons = proposal.reasons() if channel or end is not None else None
+        if reasons and reasons.error:
+            no, reasons = Check("condition", False, reasons.error), None
+        if reasons is None:
+            if no.policy != "known":
+                refuse(turn, person.decisions, refusal(case, proposal.occurrence, proposal.score, no))
+        elif end is None:
+            reasons.why.checks = checks
+            self.send(turn, proposal, case, reasons, channel)
+        else:
+            self.hold(turn, proposal, proposal.held(end, reasons), no)
+        return reasons is None or end is None
 
-    def send(self, turn: Turn[Customer], proposal: Proposal, case: Case, checks: list[Check], channel: str) -> None:
+    def send(self, turn: Turn[Customer], proposal: Proposal, case: Case, reasons: Reasons, channel: str) -> None:
         """Into the sent memory and out of the house."""
         play, person = proposal.play, proposal.person
         clicks = person.customer.clickstream
-        data, why = proposal.reasons()
-        why.checks = checks
         trigger = Trigger(
             id=case.id,
             play=play.id,
@@ -56,9 +59,9 @@ class Outcomes:
             purpose=play.purpose,
             aliases=clicks.aliases if clicks else [],
             offer=play.offer,
-            data=data,
+            data=reasons.data,
             received=proposal.received,
-            why=why,
+            why=reasons.why,
         )
         self.remember(turn, person.decisions, sent_of(trigger))
         turn.messages.append((case.id, message(self.app, person.key, trigger)))
@@ -69,10 +72,10 @@ class Outcomes:
         oldest = turn.now - self.memory
         decisions.sent = [one for one in (*decisions.sent, sent) if one.decided >= oldest]
 
-    def hold(self, turn: Turn[Customer], proposal: Proposal, end: float, quiet: Check) -> None:
+    def hold(self, turn: Turn[Customer], proposal: Proposal, held: Waiting, quiet: Check) -> None:
         """Ask again when quiet hours are over. Of two occurrences of a play the older is refused."""
         play, key, decisions = proposal.play.id, proposal.person.key, proposal.person.decisions
-        gone = plays.hold(turn, decisions, play, proposal.held(end))
+        gone = plays.hold(turn, decisions, play, held)
         turn.wake[key] = plays.wake(decisions)
         if gone is not None:
             id = trigger_id(self.app, play, key, gone.occurrence)

@@ -22,6 +22,8 @@ class Answers(Protocol):
 
     def data(self, play: str) -> dict[str, str]: ...
     def facts(self, play: str) -> dict[str, str | float | bool]: ...
+    def error(self, play: str) -> str:
+        """Why something asked of this play had no answer; empty when all had."""
 
 
 class Conditions(Protocol):
@@ -38,6 +40,15 @@ class Person(Struct):
     decisions: Decisions
 
 
+class Reasons(Struct):
+    """What goes with a proposal: the texts of the message, and why."""
+
+    data: dict[str, str]
+    why: Why
+    error: str = ""
+    """Why a text could not be told: then it must not leave."""
+
+
 class Proposal(Struct):
     """A play fired for a customer."""
 
@@ -51,13 +62,13 @@ class Proposal(Struct):
     event: str
     name: str
     score: float
-    reasons: Callable[[], tuple[dict[str, str], Why]]
-    """Texts of the message, and why: asked only of what leaves or is held."""
+    reasons: Callable[[], Reasons]
+    """Asked only of what is to leave or to be held."""
     received: float = 0.0
 
-    def held(self, due: float) -> Waiting:
+    def held(self, due: float, reasons: Reasons) -> Waiting:
         """What is kept of it until `due`."""
-        data, why = self.reasons()
+        data, why = reasons.data, reasons.why
         return Waiting(due, self.armed, self.event, self.name, True, self.time, self.occurrence, data, why)
 
 
@@ -68,8 +79,8 @@ def of_event(
     if not answers.holds(play.id) or not (occurrence := answers.occurrence(play.id)):
         return None
 
-    def reasons() -> tuple[dict[str, str], Why]:
-        return answers.data(play.id), why(event.name, event.id, play, person, view, answers, model)
+    def reasons() -> Reasons:
+        return told(event.name, event.id, play, person, view, answers, model)
 
     time = event.time
     return Proposal(play, person, occurrence, time, time, event.id, event.name, view.score, reasons, event.received)
@@ -86,8 +97,8 @@ def of_silence(
     if not (occurrence := answers.occurrence(play.id)):
         return None
 
-    def reasons() -> tuple[dict[str, str], Why]:
-        return answers.data(play.id), why("timer", waiting.event, play, person, view, answers, model)
+    def reasons() -> Reasons:
+        return told("timer", waiting.event, play, person, view, answers, model)
 
     return Proposal(
         play, person, occurrence, waiting.due, waiting.armed, waiting.event, waiting.name, view.score, reasons
@@ -106,11 +117,12 @@ def of_held(play: Play, person: Person, waiting: Waiting) -> Proposal:
         waiting.event,
         waiting.name,
         reason.score,
-        lambda: (waiting.data, reason),
+        lambda: Reasons(waiting.data, reason),
     )
 
 
-def why(on: str, event: str, play: Play, person: Person, view: View, answers: Answers, model: IntentModel) -> Why:
-    """The reasons, before the policies add theirs."""
+def told(on: str, event: str, play: Play, person: Person, view: View, answers: Answers, model: IntentModel) -> Reasons:
+    """What the conditions tell of it, before the policies add what they said."""
     warmth = intent.terms(person.decisions.intent, model, view.now)
-    return Why(on, event, play.when, answers.facts(play.id), view.score, warmth)
+    why = Why(on, event, play.when, answers.facts(play.id), view.score, warmth)
+    return Reasons(answers.data(play.id), why, answers.error(play.id))

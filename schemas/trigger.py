@@ -23,7 +23,8 @@ class Check(Struct, gc=False, omit_defaults=True):
     """What one policy said of a proposal."""
 
     policy: str
-    """known, expired, consent, just_bought, quiet, cooldown, cap, channel, or judge."""
+    """known, expired, consent, just_bought, quiet, cooldown, cap, channel, judge; or condition: a text of `data` could
+    not be told."""
     allowed: bool
     detail: str = ""
     """In words, with the figures that led here: `1 of 2 in 24h`."""

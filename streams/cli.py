@@ -10,6 +10,7 @@ from typing import Annotated
 
 import structlog
 import typer
+import uvloop
 from rich.console import Console
 
 from processors.playbook import BadPlaybook
@@ -43,9 +44,11 @@ app.add_typer(playbook.app, name="playbook", rich_help_panel=RUN)
 @app.command("collector", rich_help_panel=RUN)
 def collector_command() -> None:
     """Take events in over HTTP, as Segment's SDKs send them, and answer when Kafka has them."""
-    from streams.collector.app import run_collector
+    from streams.collector.app import serve
 
-    raise typer.Exit(run_collector(service_settings()))
+    settings = service_settings()
+    uvloop.install()
+    asyncio.run(serve(settings))
 
 
 @app.command("worker", rich_help_panel=RUN)

@@ -13,7 +13,7 @@ naming one that is missing makes many brokers create it, with the wrong number o
 import asyncio
 import time
 from collections import defaultdict
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, Final, Protocol
 
@@ -176,12 +176,12 @@ async def read_log(
     since: Mapping[Place, int] | None = None,
     follow: bool = False,
     committed: bool = True,
-) -> AsyncIterator[list[Logged]]:
+) -> AsyncGenerator[list[Logged], None]:
     """Batches of records of all partitions; within one partition in order.
 
     From the beginning, or from `since` where it names a place. Until the ends as of this call, or for ever (`follow`);
     a following read also gives empty batches, about each 50 ms when nothing comes, so its caller may look at the clock.
-    Raises Unavailable.
+    Who leaves early closes it (`contextlib.aclosing`). Raises Unavailable.
     """
     async with connected(settings) as client:
         limits = await bounds(client, places(topics, settings.partitions), committed=committed)

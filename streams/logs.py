@@ -7,7 +7,13 @@ import structlog
 
 from streams.settings import Settings
 
-QUIET = {"faust": logging.ERROR, "mode": logging.ERROR, "aiokafka": logging.WARNING, "aiohttp.access": logging.ERROR}
+QUIET = {
+    "faust": logging.ERROR,
+    "streams.engine.seam": logging.WARNING,
+    "mode": logging.ERROR,
+    "aiokafka": logging.WARNING,
+    "aiohttp.access": logging.ERROR,
+}
 """Libraries that tell much: least level of each. aiokafka says each failed attempt of an outage as an error."""
 
 

@@ -9,7 +9,7 @@ from redis.crc import key_slot
 
 from streams.state.redis import RedisStore
 from streams.state.server import read_library
-from streams.state.store import Missing, Unfit
+from streams.state.store import Missing, Unavailable, Unfit
 from tests.contracts.servers import RedisCluster, RedisServer, redis_binary
 from tests.contracts.store_contract import StoreContract, opened, token, turn
 from tests.contracts.test_redis_store import PARTS, RedisMachine, app, connected
@@ -135,6 +135,23 @@ class TestRedisCluster(StoreContract):
             assert await slot.customer(b"ann") == b"1"
         for shard in cluster.servers:
             shard.ask("CONFIG", "SET", "cluster-node-timeout", 15_000)
+
+    async def test_prepare_waits_for_every_primary(
+        self, cluster: RedisCluster, store: RedisStore, app: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("streams.state.server.PRIMARY_SECONDS", 0.3)
+        shard = cluster.servers[2]
+        await asyncio.to_thread(shard.kill)
+        try:
+            async with connected(cluster.url, app, patience=1.0) as hasty:
+                with pytest.raises(Unavailable):
+                    await hasty.prepare()
+            preparing = asyncio.create_task(store.prepare())
+            await asyncio.sleep(1.0)
+            assert not preparing.done()
+        finally:
+            await asyncio.to_thread(shard.start)
+        await preparing
 
     async def test_connections_that_were_cut_are_made_again(self, cluster: RedisCluster, store: RedisStore) -> None:
         slots = [await opened(store, partition) for partition in range(6)]

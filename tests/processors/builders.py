@@ -9,7 +9,18 @@ from processors.decide import Decider
 from processors.turn import Turn
 from processors.view import View
 from schemas.customer import Customer
-from schemas.event import ADDED, IDENTIFIED, MICROS, ORDERED, PRODUCT_VIEWED, REMOVED, Event, Product, Traits, encode_event
+from schemas.event import (
+    ADDED,
+    IDENTIFIED,
+    MICROS,
+    ORDERED,
+    PRODUCT_VIEWED,
+    REMOVED,
+    Event,
+    Product,
+    Traits,
+    encode_event,
+)
 from schemas.playbook import Playbook
 from schemas.topics import CART, CLICKSTREAM, POS, TRIGGERS
 from schemas.trigger import Trigger, decode_trigger
@@ -43,7 +54,9 @@ def viewed(customer: str, product: str, *, at: float = 0.0, **fields: Any) -> Lo
     return happened(customer, PRODUCT_VIEWED, at=at, **{"channel": "web", "products": products(product)} | fields)
 
 
-def added(customer: str, product: str, *, at: float = 0.0, price: float = 10.0, quantity: int = 1, **more: Any) -> Logged:
+def added(
+    customer: str, product: str, *, at: float = 0.0, price: float = 10.0, quantity: int = 1, **more: Any
+) -> Logged:
     fields = {"channel": "web", "products": products(product, price=price, quantity=quantity)} | more
     return happened(customer, ADDED, at=at, topic=CART, **fields)
 
@@ -65,7 +78,9 @@ def identified(customer: str, *, at: float = 0.0, **traits: Any) -> Logged:
 class Asked:
     """Conditions as Python functions: play -> what `when` says; the occurrence is another."""
 
-    def __init__(self, view: View, when: dict[str, Callable[[View], bool]], occurrence: dict[str, Callable[[View], str]]):
+    def __init__(
+        self, view: View, when: dict[str, Callable[[View], bool]], occurrence: dict[str, Callable[[View], str]]
+    ):
         self.view, self.when, self.about = view, when, occurrence
 
     def holds(self, play: str) -> bool:
@@ -96,7 +111,13 @@ class Fakes:
 
 def play(id: str = "cart-abandoned", **fields: Any) -> dict[str, Any]:
     """A play as a playbook has it: 45 minutes of silence after Product Added, unless told otherwise."""
-    usual: dict[str, Any] = {"id": id, "on": [ADDED], "occurrence": "cart.id", "channels": ["web", "email"], "expires": "6h"}
+    usual: dict[str, Any] = {
+        "id": id,
+        "on": [ADDED],
+        "occurrence": "cart.id",
+        "channels": ["web", "email"],
+        "expires": "6h",
+    }
     return usual | fields
 
 
@@ -145,9 +166,7 @@ class World:
     def numbered(self, topic: str, batch: Sequence[Logged]) -> list[Logged]:
         first = self.offsets.get(topic, 0)
         self.offsets[topic] = first + len(batch)
-        return [
-            Logged(each.topic, each.key, each.value, first + at, each.timestamp) for at, each in enumerate(batch)
-        ]
+        return [Logged(each.topic, each.key, each.value, first + at, each.timestamp) for at, each in enumerate(batch)]
 
     def customer(self, key: bytes) -> Customer:
         return self.fold.decode(self.stored[key]) if key in self.stored else self.fold.blank()

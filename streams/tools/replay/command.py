@@ -16,14 +16,13 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeElapsedColumn
 
-from streams import kafka
-from streams.settings import BadSettings, Settings, read_settings
-from streams.tools import here
+from streams.settings import Settings
+from streams.tools.asking import Wrong, ask
 from streams.tools.replay import file, online_retail, otto, rees46, retailrocket, segment
 from streams.tools.replay.over_http import OverHttp
 from streams.tools.replay.over_kafka import OverKafka
 from streams.tools.replay.pace import Pace, paced
-from streams.tools.replay.rows import Bad, Item, Read, Unreadable
+from streams.tools.replay.rows import Bad, Item, Read
 from streams.tools.replay.sender import Sender, Stopped, Tally
 
 GRACE = 5.0
@@ -57,12 +56,12 @@ class Way(StrEnum):
     kafka = "kafka"
 
 
-def speed(text: str) -> float:
+def speed(text: str | float) -> float:
     """`60`, `60x` or `max`."""
-    if text == "max":
+    if text in ("max", math.inf):
         return math.inf
     try:
-        times = float(text.removesuffix("x"))
+        times = float(str(text).removesuffix("x"))
     except ValueError:
         times = 0.0
     if not times > 0:
@@ -88,22 +87,14 @@ def replay(
 
     Times are moved so that the stream ends now: plays see it as today. Ends with the books of this replay.
     """
-    told = Console(stderr=True, highlight=False)
     if name == "segment" and via is Way.kafka:
         raise typer.BadParameter("segment files go --via http: reading Segment calls is the collector's work")
-    try:
-        settings = read_settings(**here.settings_here())
+
+    async def work(settings: Settings) -> int:
         way = Out(settings, via, url or f"http://{settings.host}:{settings.port}", key or _server_key(settings))
-        if via is Way.http and not way.key:
-            raise BadSettings("wanted a server write key: --key, KAIROS_WRITE_KEYS, or a `kairos dev` in this folder")
-        code = asyncio.run(_Replay(path, FORMATS[name], pace, keep_times, way, told, as_json).run())
-    except (BadSettings, here.NotRunning, Unreadable) as exc:
-        told.print(f"replay: {exc}", style="red", markup=False)
-        raise typer.Exit(2) from None
-    except kafka.Unavailable as exc:
-        told.print(f"replay: {exc}", style="red", markup=False)
-        raise typer.Exit(1) from None
-    raise typer.Exit(code)
+        return await _Replay(path, FORMATS[name], pace, keep_times, way, as_json).run()
+
+    raise typer.Exit(ask("replay", work))
 
 
 def _server_key(settings: Settings) -> str:
@@ -120,20 +111,20 @@ class Out(NamedTuple):
     key: str
 
     async def open(self, tally: Tally) -> Sender:
-        """Connect. Raises kafka.Unavailable."""
+        """Connect. Raises Wrong, kafka.Unavailable."""
         if self.via is Way.kafka:
             return await OverKafka.open(self.settings, tally)
+        if not self.key:
+            raise Wrong("wanted a server write key: --key, KAIROS_WRITE_KEYS, or a `kairos dev` in this folder")
         return OverHttp(self.settings, self.url, self.key, tally)
 
 
 class _Replay:
     """One replay, from the first row to its books."""
 
-    def __init__(
-        self, path: Path, form: Format, speed: float, keep_times: bool, out: Out, told: Console, as_json: bool
-    ) -> None:
+    def __init__(self, path: Path, form: Format, speed: float, keep_times: bool, out: Out, as_json: bool) -> None:
         self._path, self._format, self._speed, self._keep_times, self._out = path, form, speed, keep_times, out
-        self._told, self._as_json = told, as_json
+        self._told, self._as_json = Console(stderr=True, highlight=False), as_json
         self._tally, self._stop = Tally(), asyncio.Event()
 
     async def run(self) -> int:

@@ -12,6 +12,7 @@ from msgspec import Struct
 from xxhash import xxh3_64_hexdigest
 
 from schemas.event import MICROS, Event
+from streams.tools.asking import Wrong
 
 
 class Row(Struct):
@@ -49,7 +50,7 @@ Read = Callable[[Iterable[str]], Iterator[Item]]
 """A reader: lines of text, each with its end, to items."""
 
 
-class Unreadable(ValueError):
+class Unreadable(Wrong):
     """The file is not of the format it was said to be."""
 
 
