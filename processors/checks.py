@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any, Final
-from zoneinfo import available_timezones
+from zoneinfo import ZoneInfo, available_timezones
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -23,6 +23,7 @@ EVENTS: Final = (
 )
 """Names we know. Others are a shop's own, unless they look like one of these."""
 SEEN_AT: Final = ("web", "app", "store")
+DURATION: Final = TypeAdapter(Duration)
 EXPIRES: Final[float] = Play.model_fields["expires"].default
 
 
@@ -53,12 +54,18 @@ def check(playbook: Mapping[str, Any]) -> Iterator[Finding]:
 
 
 def _zones(quiet: Mapping[str, Any]) -> Iterator[Finding]:
-    known = available_timezones()
     for field, also in (("zone", "customer, or a zone"), ("otherwise", "a zone")):
         zone = quiet.get(field)
-        if isinstance(zone, str) and zone not in known and (field, zone) != ("zone", "customer"):
-            wanted = near(zone, sorted(known)) or f"{also} as Europe/Berlin"
+        if isinstance(zone, str) and (field, zone) != ("zone", "customer") and not _is_zone(zone):
+            wanted = near(zone, sorted(available_timezones())) or f"{also} as Europe/Berlin"
             yield Finding(("policies", "quiet", field), f"there is no time zone {zone!r}", wanted)
+
+
+def _is_zone(name: str) -> bool:
+    try:
+        return bool(ZoneInfo(name).key)
+    except (KeyError, ValueError, OSError):  # unknown; no name for a file; a folder
+        return False
 
 
 def _usual(usual: Mapping[str, Any], names: Sequence[str]) -> Iterator[Finding]:
@@ -157,7 +164,7 @@ def _texts(part: Mapping[str, Any], name: str) -> list[tuple[int, str]]:
 def _span(part: Mapping[str, Any], name: str) -> float | None:
     """A duration in seconds, when it is one that may stand here."""
     try:
-        return TypeAdapter(Duration).validate_python(part.get(name))
+        return DURATION.validate_python(part.get(name))
     except ValidationError:
         return None
 

@@ -52,6 +52,8 @@ def test_the_least_playbook() -> None:
         ("policies: {caps: [@{per: play, most: 1}]}", "", "'within' is missing", "45m, 24h or 7d"),
         ("policies: {quiet: {from: @9pm, to: '08:00'}}", "", "'from' cannot be '9pm'", '"21:00"'),
         ("policies: {quiet: {from: 21:00, to: 08:00, zone: @Europe/Berln}}", "", "no time zone", "'Europe/Berlin'"),
+        ("policies: {quiet: {from: 21:00, to: 08:00, zone: @Europe}}", "", "no time zone", "Europe/"),
+        ("policies: {quiet: {from: 21:00, to: 08:00, zone: @'../x'}}", "", "no time zone", "customer, or a zone"),
         ("policies: {quiet: {from: 21:00, to: 08:00, otherwise: @customer}}", "", "no time zone", "a zone as"),
         ("policies: {quiet: {from: 21:00, to: 08:00, then: @wait}}", "", "'then' cannot be 'wait'", "hold or drop"),
         ("policies: {consent: {unknown: @yes}}", "", "'unknown' cannot be 'yes'", "allow or refuse"),
