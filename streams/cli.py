@@ -18,7 +18,7 @@ from streams import kafka
 from streams.logs import set_up_logs
 from streams.settings import BadSettings, Settings, read_settings, unknown
 from streams.state.store import Unavailable, Unfit
-from streams.tools import here
+from streams.tools import here, playbook
 from streams.tools.asking import Wrong
 from streams.tools.books import books
 from streams.tools.customer import customer, customers
@@ -46,6 +46,7 @@ app.command(rich_help_panel=LOOK)(books)
 app.command(rich_help_panel=LOOK)(customer)
 app.command(rich_help_panel=LOOK)(customers)
 app.command(rich_help_panel=LOOK)(triggers)
+app.add_typer(playbook.app, name="playbook", rich_help_panel=RUN)
 
 
 @app.command("collector", rich_help_panel=RUN)
