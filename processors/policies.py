@@ -48,7 +48,7 @@ def known(case: Case) -> Check:
 
 def expired(case: Case) -> Check:
     left = case.expires - case.now
-    return Check("expired", left > 0, f"{left:.0f}s left" if left > 0 else f"over since {-left:.0f}s")
+    return Check("expired", left > 0, f"{left:.0f}s left" if left > 0 else f"over for {abs(left):.0f}s")
 
 
 def consent(case: Case) -> Check:
