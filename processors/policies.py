@@ -35,7 +35,8 @@ class Case(Struct):
 
     @property
     def expires(self) -> float:
-        return self.time + self.play.expires
+        """Counted from its time, but not from a time to come: a sender's wrong clock must not block caps for years."""
+        return min(self.time, self.now) + self.play.expires
 
     @property
     def sent(self) -> list[Sent]:

@@ -41,9 +41,10 @@ EVENT = b"""{"id": "m1", "name": "Order Completed", "time": 1790000000.5, "recei
 "a field of tomorrow": {"is": ["passed", "over"]}}"""
 
 TRIGGER = b"""{"id": "a1", "play": "hot", "version": "v1", "customer": "ann", "channel": "web", "occurrence": "o",
-"time": 1.0, "decided": 2.0, "expires": 3.0, "purpose": "marketing", "aliases": ["anon-1"], "offer": {"kind": "reminder"},
-"data": {"item": "Boots"}, "received": 1.5, "why": {"on": "timer", "event": "m1", "when": "true", 
-"facts": {"cart.open": true}, "score": 0.5, "terms": {"bias": 0.0}, 
+"time": 1.0, "decided": 2.0, "expires": 3.0, "purpose": "marketing",
+"aliases": ["anon-1"], "offer": {"kind": "reminder"},
+"data": {"item": "Boots"}, "received": 1.5, "why": {"on": "timer", "event": "m1", "when": "true",
+"facts": {"cart.open": true}, "score": 0.5, "terms": {"bias": 0.0},
 "checks": [{"policy": "cap", "allowed": true, "detail": "0 of 2 per customer in 24h"}]}}"""
 
 FEEDBACK = (
