@@ -44,11 +44,11 @@ TRY, RUN, LOOK = "Try it", "Run it", "Look at it"
 app.command(rich_help_panel=TRY)(demo)
 app.command(rich_help_panel=TRY)(dev)
 app.command(rich_help_panel=TRY)(replay)
+app.add_typer(playbook.app, name="playbook", rich_help_panel=RUN)
 app.command(rich_help_panel=LOOK)(books)
 app.command(rich_help_panel=LOOK)(customer)
 app.command(rich_help_panel=LOOK)(customers)
 app.command(rich_help_panel=LOOK)(triggers)
-app.add_typer(playbook.app, name="playbook", rich_help_panel=RUN)
 
 
 @app.command("collector", rich_help_panel=RUN)

@@ -50,7 +50,7 @@ def demo(
     rate: Annotated[float, typer.Option(min=1, max=1000, help="events a second")] = 100.0,
     as_json: Annotated[bool, typer.Option("--json", help="only one JSON line, at the end")] = False,
 ) -> None:
-    """See it work: a made-up shop for a minute, every play as it fires and why, and the books. Needs only this package."""
+    """See it work: a made-up shop for a minute, every play as it fires and why, then the books. Needs no servers."""
     console = Console(stderr=as_json, highlight=False)
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # we say it in our own words
     try:
