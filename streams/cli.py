@@ -101,7 +101,7 @@ def main() -> None:
 
 def fail(text: str, code: int) -> None:
     """Say what is wrong and leave."""
-    Console(stderr=True, highlight=False).print(text, style="red", markup=False)
+    Console(stderr=True, highlight=False).print(text, style="red", markup=False, soft_wrap=True)
     sys.exit(code)
 
 

@@ -8,12 +8,10 @@ service would. Then the books must balance.
 import asyncio
 import logging
 import signal
-import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Annotated, Any
 
 import msgspec
@@ -69,10 +67,11 @@ def demo(
 def _stage(stack: ExitStack, stand: Stand) -> Stage:
     """All processes, up and ready. Raises Missing, Failed."""
     playbook = read_playbook(shipped_playbook().read_text()).playbook
-    folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="kairos-demo-")))
-    path = folder / "playbook.yaml"
+    guard = stack.enter_context(Guarded())
+    guard.wait(lambda: bool(guard.folder.name), "guard: wanted its folder")
+    path = guard.folder / "playbook.yaml"  # goes with the guard, whatever ends us
     path.write_text(quick.as_yaml(quick.quicken(playbook)))
-    stage = Stage(Plan(kafka="tansu", redis="valkey", app="demo", playbook=path), stack.enter_context(Guarded()))
+    stage = Stage(Plan(kafka="tansu", redis="valkey", app="demo", playbook=path), guard)
     stage.build(step=lambda text: stand.say(f"starting {text}"), note=stand.say)
     stand.say("The shop and everybody in it are made up. One minute stands for days, so silences are short:")
     stand.say(quick.told(playbook))

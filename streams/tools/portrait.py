@@ -84,7 +84,7 @@ def _orders(customer: Customer, now: float) -> list[str]:
 
 
 def _intent(decisions: Decisions, playbook: Playbook, now: float) -> list[str]:
-    if decisions.intent is None:
+    if not decisions.intent.sums:
         return []
     terms = intent.terms(decisions.intent, playbook.intent, now)
     told = " ".join(f"{name} {value:+.2f}" for name, value in terms.items())
