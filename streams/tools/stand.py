@@ -12,8 +12,8 @@ from streams.tools.triggers import line
 
 SHOWN_A_SECOND = 4
 """Triggers told in a second; the rest is counted, or nobody could read."""
-PLAIN_EVERY = 5.0
-"""Seconds between two lines of rates where there is no terminal."""
+LIVE_EVERY, PLAIN_EVERY = 0.25, 5.0
+"""Seconds between two looks at the rates; where there is no terminal each is a line of its own."""
 
 
 class Stand:
@@ -47,7 +47,7 @@ class Stand:
     def rates(self, elapsed: float, accepted: int) -> None:
         """The line of rates. `elapsed`: seconds since the shop opened."""
         self._elapsed = elapsed
-        if self._quiet or (not self.console.is_terminal and elapsed - self._told_at < PLAIN_EVERY):
+        if self._quiet or elapsed - self._told_at < (LIVE_EVERY if self.console.is_terminal else PLAIN_EVERY):
             return
         self._told_at = elapsed
         text = Text(self._rates(accepted), style="bold green")
@@ -78,10 +78,9 @@ class Stand:
     def _rates(self, accepted: int) -> str:
         told = self.figures(accepted)
         wait = told["latency_ms"]
-        return (
-            f"{told['seconds']:5.1f} s   {accepted:,} events, {told['per_second']:,.0f}/s   "
-            f"{self.fires.total():,} triggers   event to trigger p50 {wait['p50']:g} ms, p99 {wait['p99']:g} ms"
-        )
+        waits = f"   event to trigger p50 {wait['p50']:g} ms, p99 {wait['p99']:g} ms" if self._waits else ""
+        rates = f"{told['seconds']:5.1f} s   {accepted:,} events, {told['per_second']:,.0f}/s"
+        return f"{rates}   {self.fires.total():,} triggers{waits}"
 
     def _wait(self, share: float) -> float:
         """Milliseconds from the collector's receipt to the trigger in our hands, of those an event led to."""

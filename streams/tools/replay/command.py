@@ -108,12 +108,18 @@ class Out(NamedTuple):
     key: str
 
     async def open(self, tally: Tally) -> Sender:
-        """Connect. Raises Wrong, kafka.Unavailable."""
+        """Connect. Raises Wrong, Stopped, kafka.Unavailable."""
         if self.via is Way.kafka:
             return await OverKafka.open(self.settings, tally)
         if not self.key:
             raise Wrong("wanted a server write key: --key, KAIROS_WRITE_KEYS, or a `kairos dev` in this folder")
-        return OverHttp(self.settings, self.url, self.key, tally)
+        sender = OverHttp(self.settings, self.url, self.key, tally)
+        try:
+            await sender.greet()
+        except Stopped:
+            await sender.close()
+            raise
+        return sender
 
 
 class _Replay:
@@ -126,8 +132,12 @@ class _Replay:
 
     async def run(self) -> int:
         """The exit code."""
-        sender = await self._out.open(self._tally)
         began, failure = time.monotonic(), ""
+        try:
+            sender = await self._out.open(self._tally)
+        except Stopped as exc:
+            self._tell(f"replay: {exc}", "red")
+            return 1
         try:
             with _stopping(self._stop):
                 await self._send(sender)
