@@ -1,0 +1,31 @@
+"""The wire: Segment-compatible JSON, as SDKs send it, -> our events and feedback, each with its topic and key.
+
+What is decided here:
+
+- **Who may send what.** Everyone can read a browser key in a page. It may send behaviour (clickstream, cart) and
+  identify with a userId, which sets traits and links nothing: an anonymousId beside the userId is left out. Orders,
+  refunds and receipts (topic `pos`), feedback and alias need a server key; from a browser key they are `forbidden`.
+  So a web shop sends `Order Completed` from its server, where it knows that the order is paid.
+- **Whose event it is.** The key is the userId, else the anonymousId. Two ids are linked by an event that carries both
+  under a server key: any event with userId and anonymousId, or an alias (then `anonymous` is the previousId).
+- **When it happened.** `received - (sentAt - timestamp)`, within the day before it was received. An import with a
+  server key keeps its times, but none in the future.
+- **What is kept.** Fields we know, flat properties we do not know; lists and objects among those are dropped. Of
+  addresses only that there is one. Texts are cut at 512 characters; ids are refused, never cut.
+- **A name nobody knows** goes to clickstream as it came.
+
+`read_call` and `read_batch` read the bytes, `convert` makes records of what they found.
+"""
+
+from schemas.wire.calls import Calls as Calls
+from schemas.wire.calls import read_batch as read_batch
+from schemas.wire.calls import read_call as read_call
+from schemas.wire.records import Bad as Bad
+from schemas.wire.records import Record as Record
+from schemas.wire.records import Sender as Sender
+from schemas.wire.records import convert as convert
+from schemas.wire.values import FORBIDDEN as FORBIDDEN
+from schemas.wire.values import INVALID as INVALID
+from schemas.wire.values import OVERSIZE as OVERSIZE
+from schemas.wire.values import UNPARSABLE as UNPARSABLE
+from schemas.wire.values import Fault as Fault

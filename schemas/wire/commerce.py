@@ -1,0 +1,124 @@
+"""Properties -> products, money and the other fields of an event; what has no field stays a flat property.
+
+Takes what it uses out of `properties`, so what is left there is what nobody knew.
+"""
+
+from typing import Any, Final
+
+from schemas.event import MICROS, Event, Product
+from schemas.wire.values import EXACT, TEXT_MOST, Fault, identifier, kind, micros, number, text
+
+PROPERTIES_MOST: Final = 256
+QUANTITY_MOST: Final = 1_000_000
+DAY: Final = 86_400.0
+
+TOTALS: Final = ("total", "revenue", "value")
+ORDERS: Final = ("order_id", "transaction_id", "receipt_id")
+SESSIONS: Final = ("session_id", "ga_session_id")
+COUPONS: Final = ("coupon", "coupon_name", "coupon_id")
+QUERIES: Final = ("query", "search_term")
+DWELLS: Final = (("dwell", 1.0), ("engagement_time_msec", 0.001))
+
+UNUSUAL: Final = frozenset((*TOTALS, *ORDERS, *SESSIONS, *COUPONS, *QUERIES, "cart_id", *dict(DWELLS)))
+"""Most events have none of these: one question spares them all the others."""
+LISTS: Final = ("products", "items")
+PRODUCT_IDS: Final = ("product_id", "item_id", "sku")
+
+
+def products_of(properties: dict[str, Any]) -> list[Product]:
+    """The list `products` (GA4: `items`), or the one product the properties themselves describe."""
+    for name in LISTS:
+        if name in properties and type(properties[name]) is list:
+            return [p for i, item in enumerate(properties.pop(name)) if (p := _line(item, f"properties.{name}[{i}]"))]
+    for name in PRODUCT_IDS:
+        if name in properties and (found := identifier(properties.pop(name), "properties." + name)):
+            return [_product(found, properties, "properties")]
+    return []
+
+
+def _line(item: Any, place: str) -> Product | None:
+    """One line of a list. A line without an id (a gift wrap, a fee) is left out: it must not cost the order."""
+    if type(item) is not dict:
+        raise Fault(place, f"wanted an object, got {kind(item)}")
+    for name in (*PRODUCT_IDS, "id"):
+        if found := identifier(item.get(name), f"{place}.{name}"):
+            return _product(found, item, place)
+    return None
+
+
+def _product(id: str, given: dict[str, Any], place: str) -> Product:
+    if "item_name" in given or "item_category" in given:
+        for name in ("name", "category", "brand", "variant"):
+            if "item_" + name in given:
+                given[name] = given.pop("item_" + name)
+    pop = given.pop
+    price, pieces = pop("price", 0), pop("quantity", 1)
+    money = micros(price, place + ".price") if price else 0
+    if type(pieces) is not int or not -QUANTITY_MOST <= pieces <= QUANTITY_MOST:
+        money, pieces = _by_weight(money, pieces, place)
+    name, category = pop("name", ""), pop("category", "")
+    return Product(
+        id,
+        name if type(name) is str and len(name) <= TEXT_MOST else text(name),
+        category if type(category) is str and len(category) <= TEXT_MOST else text(category),
+        text(pop("brand", "")),
+        text(pop("variant")) if "variant" in given else "",
+        money,
+        pieces,
+    )
+
+
+def _by_weight(money: int, given: Any, place: str) -> tuple[int, int]:
+    """Price and quantity where the quantity is no whole number: one piece at the line's price, so sums stay right."""
+    pieces = 1.0 if given is None or given == "" else number(given, place + ".quantity")
+    if not -QUANTITY_MOST <= pieces <= QUANTITY_MOST:
+        raise Fault(place + ".quantity", f"wanted at most {QUANTITY_MOST}")
+    if pieces == int(pieces):
+        return money, int(pieces)
+    return micros(money * pieces / MICROS, place + ".price"), 1
+
+
+def fill(event: Event, properties: dict[str, Any]) -> None:
+    """What only some events tell."""
+    for name in TOTALS:
+        if properties.get(name) not in (None, ""):
+            event.total = micros(properties.pop(name), "properties." + name)
+            break
+    event.order = _first(properties, ORDERS)
+    event.cart = _first(properties, ("cart_id",))
+    event.session = _first(properties, SESSIONS)
+    event.coupon = _first(properties, COUPONS)
+    event.query = _first(properties, QUERIES)
+    for name, unit in DWELLS:
+        if name in properties:
+            event.dwell = min(max(number(properties.pop(name), "properties." + name) * unit, 0.0), DAY)
+
+
+def _first(properties: dict[str, Any], names: tuple[str, ...]) -> str:
+    """The first of these properties that says something."""
+    for name in names:
+        if name in properties and (found := text(properties[name])):
+            del properties[name]
+            return found
+    return ""
+
+
+def flat(properties: dict[str, Any]) -> dict[str, Any]:
+    """What is left: texts, numbers, yes and no. Lists, objects and nulls are not kept."""
+    if len(properties) > PROPERTIES_MOST:
+        raise Fault("properties", f"wanted at most {PROPERTIES_MOST}, got {len(properties)}")
+    dropped = None
+    for name, value in properties.items():
+        sort = type(value)
+        if sort is str or sort is float or sort is bool:
+            continue
+        if sort is int:
+            if not -EXACT <= value <= EXACT:
+                raise Fault(f"properties.{name[:64]}", "wanted a whole number within 2^53")
+        elif dropped is None:
+            dropped = [name]
+        else:
+            dropped.append(name)
+    for name in dropped or ():
+        del properties[name]
+    return properties

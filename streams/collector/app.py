@@ -1,0 +1,152 @@
+"""The collector: routes, health, and the life of its process.
+
+It listens from the start, also while Kafka is away: then it answers 503, which SDKs repeat. SIGTERM: not ready any
+more, what is in flight is finished, Kafka gets what waits, exit.
+"""
+
+import asyncio
+import gc
+import signal
+import time
+import traceback
+from collections.abc import Awaitable, Callable
+from typing import Final
+
+import orjson
+import structlog
+from aiohttp import web
+
+from streams.collector import answers
+from streams.collector.intake import Intake
+from streams.collector.keys import Keyring
+from streams.collector.producer import Producer
+from streams.metrics import COLLECTOR, Metrics
+from streams.settings import Settings
+
+CALLS: Final = {
+    **{name: name for name in ("track", "identify", "page", "screen", "group", "alias")},
+    **{name[0]: name for name in ("track", "identify", "page", "screen", "group", "alias")},
+}
+"""Last part of the path -> type of the call."""
+BATCHES: Final = ("/v1/batch", "/v1/b", "/beacon/v1/batch")
+IMPORT: Final = "/v1/import"
+KEEPALIVE_SECONDS: Final = 75.0
+
+Handler = Callable[[web.Request], Awaitable[web.Response]]
+
+
+class Collector:
+    """Routes to the intake, and what watches over it. Give `app()` to aiohttp."""
+
+    def __init__(self, settings: Settings, producer: Producer, metrics: Metrics) -> None:
+        self._settings, self._producer, self._metrics = settings, producer, metrics
+        self._intake = Intake(settings, Keyring(settings.keys(), settings.rate_per_key), producer, metrics)
+        self._log = structlog.get_logger()
+        self.draining = False
+
+    def app(self) -> web.Application:
+        """All routes. aiohttp's own size limit guards bodies that say nothing of their length."""
+        app = web.Application(client_max_size=self._settings.batch_bytes)
+        for path, type in CALLS.items():
+            app.router.add_post(f"/v1/{path}", self._taking(f"/v1/{type}", type))
+        for path in BATCHES:
+            app.router.add_post(path, self._taking("/v1/batch", ""))
+        app.router.add_post(IMPORT, self._taking(IMPORT, "", historical=True))
+        app.add_routes([web.get("/livez", self._livez), web.get("/readyz", self._readyz)])
+        app.router.add_get("/metrics", self._expose)
+        app.router.add_route("*", "/{tail:.*}", self._other)
+        return app
+
+    def _taking(self, route: str, type: str, historical: bool = False) -> Handler:
+        """A handler for one kind of call. An error nobody foresaw is 500, which SDKs repeat, and a loud line."""
+        take, metrics, clock = self._intake.take, self._metrics, time.perf_counter
+
+        async def handle(request: web.Request) -> web.Response:
+            began = clock()
+            try:
+                await take(request, type, historical)
+                response = answers.success()
+            except answers.Refused as refused:
+                metrics("requests_refused_total", refused.code).inc()
+                response = answers.refusal(refused)
+            except Exception:
+                # As text: a log that prints local variables would print what customers did.
+                self._log.error("collector: a bug", route=route, trace=traceback.format_exc(limit=-6))
+                metrics("requests_refused_total", "bug").inc()
+                response = answers.refusal(answers.Refused(500, "internal", "this is our fault"))
+            metrics("http_request_seconds", route, str(response.status)).observe(clock() - began)
+            return response
+
+        return handle
+
+    async def _livez(self, _: web.Request) -> web.Response:
+        return _told(200, {"alive": True})
+
+    async def _readyz(self, _: web.Request) -> web.Response:
+        why = "draining" if self.draining else self._producer.trouble
+        ready = not why and self._producer.ready
+        return _told(200 if ready else 503, {"ready": ready, "why": why if why or ready else "kafka: no answer lately"})
+
+    async def _expose(self, _: web.Request) -> web.Response:
+        body, content_type = self._metrics.expose()
+        return web.Response(body=body, headers={"Content-Type": content_type})
+
+    async def _other(self, request: web.Request) -> web.Response:
+        """Preflights; then what is not there, or not for this method."""
+        known = request.path in KNOWN
+        if request.method == "OPTIONS" and known:
+            return answers.preflight()
+        status, code = (405, "method") if known else (404, "not_found")
+        return answers.refusal(answers.Refused(status, code, f"no {request.method} here" if known else "no such route"))
+
+
+KNOWN: Final = frozenset((*(f"/v1/{path}" for path in CALLS), *BATCHES, IMPORT, "/livez", "/readyz", "/metrics"))
+
+
+def _told(status: int, what: dict[str, object]) -> web.Response:
+    return web.Response(status=status, body=orjson.dumps(what), content_type="application/json")
+
+
+async def serve(settings: Settings, listening: Callable[[str], None] | None = None) -> None:
+    """Run a collector until SIGTERM or SIGINT. `listening` is told the URL. Raises OSError when the port is taken."""
+    metrics = Metrics(COLLECTOR)
+    producer = Producer(settings, metrics)
+    collector = Collector(settings, producer, metrics)
+    runner = web.AppRunner(
+        collector.app(),
+        access_log=None,
+        auto_decompress=False,  # bodies are unpacked by their bytes, within bounds
+        keepalive_timeout=KEEPALIVE_SECONDS,
+        shutdown_timeout=settings.ack_seconds + 1,
+    )
+    stop = _stopped()
+    await runner.setup()
+    sending = asyncio.create_task(producer.run())
+    try:
+        url = await _listen(runner, settings)
+        structlog.get_logger().info("collector listens", url=url)
+        if listening:
+            listening(url)
+        gc.freeze()
+        gc.set_threshold(50_000, 20, 50)
+        stopping = asyncio.create_task(stop.wait())
+        await asyncio.wait((stopping, sending), return_when=asyncio.FIRST_COMPLETED)
+        stopping.cancel()
+    finally:
+        collector.draining = True
+        await runner.cleanup()
+        await producer.close(sending)
+
+
+async def _listen(runner: web.AppRunner, settings: Settings) -> str:
+    await web.TCPSite(runner, settings.host, settings.port, backlog=1024).start()
+    host, port = runner.addresses[0][:2]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def _stopped() -> asyncio.Event:
+    """Set by SIGTERM or SIGINT."""
+    stop, loop = asyncio.Event(), asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    return stop

@@ -1,0 +1,113 @@
+"""One request: gather key and body, decide by the wire what it holds, commit it to Kafka. Only then is it a success."""
+
+import time
+import uuid
+from typing import Final
+
+import structlog
+from aiohttp import web
+
+from schemas import wire
+from streams.collector import answers
+from streams.collector.body import Budget, read_body
+from streams.collector.keys import Key, Keyring, named_key
+from streams.collector.producer import Letter, NotTaken, Producer
+from streams.metrics import Metrics
+from streams.settings import Settings
+
+LETTER_BYTES: Final = 65_536
+"""Of an event or a body that is not taken, the first so many bytes are kept."""
+
+
+class Intake:
+    """Takes in requests of one kind after another; knows nothing of routes."""
+
+    def __init__(self, settings: Settings, keyring: Keyring, producer: Producer, metrics: Metrics) -> None:
+        self._settings, self._keyring, self._producer, self._metrics = settings, keyring, producer, metrics
+        self._budget = Budget(settings.inflight_bytes, metrics("inflight_bytes"))
+        self._log = structlog.get_logger()
+
+    async def take(self, request: web.Request, type: str, historical: bool = False) -> None:
+        """All events of a request into Kafka; `type` is empty for a batch. Raises Refused."""
+        key = self._named(request)
+        limit = self._settings.batch_bytes
+        held = self._budget.take(request.content_length or limit)
+        try:
+            body = await read_body(request, limit)
+            if len(body) > held:
+                held += self._budget.take(len(body) - held)
+            calls, key = await self._read(body, type, key)
+            self._keyring.charge(key, len(calls.items))
+            sent = request.headers.get("SentAt")
+            sender = wire.Sender(time.time(), key.source, key.server, _make_id, historical, sent)
+            await self._commit(*wire.convert(calls, sender), key.source)
+        finally:
+            self._budget.give(held)
+
+    def _named(self, request: web.Request) -> Key | None:
+        """The key outside the body, if there is one. A wrong one is refused before the body is read."""
+        secret = named_key(request.headers, request.query if request.query_string else {})
+        return self._allowed(secret) if secret else None
+
+    def _allowed(self, secret: str) -> Key:
+        key = self._keyring.find(secret)
+        if key is None:
+            raise answers.unauthorized()
+        if wait := self._keyring.wait(key):
+            raise answers.Refused(429, "rate", "too many events from this write key", wait)
+        return key
+
+    async def _read(self, body: bytes, type: str, key: Key | None) -> tuple[wire.Calls, Key]:
+        """What the body holds, and the key it comes with. Raises Refused."""
+        settings = self._settings
+        try:
+            if type:
+                calls = wire.read_call(body, type, settings.event_bytes)
+            else:
+                calls = wire.read_batch(body, settings.event_bytes, settings.batch_events)
+        except wire.Fault as fault:
+            if key is None:  # whoever it is has shown no key: nothing is kept
+                raise _refused(fault) from None
+            self._log.warning("body refused", source=key.source, reason=fault.reason, bytes=len(body))
+            await self._commit([], [wire.Bad(fault, body, None)], key.source)
+            raise _refused(fault) from None
+        if key is None:
+            key = self._allowed(calls.write_key)
+        return calls, key
+
+    async def _commit(self, records: list[wire.Record], bad: list[wire.Bad], source: str) -> None:
+        """Everything into Kafka, acknowledged; then counted."""
+        if not records and not bad:
+            return
+        try:
+            await self._producer.put(records, [_letter(item, source) for item in bad])
+        except NotTaken as exc:
+            raise answers.unavailable("unavailable", str(exc)) from None
+        counts: dict[str, int] = {}
+        for topic, _, _ in records:
+            counts[topic] = counts.get(topic, 0) + 1
+        for topic, count in counts.items():
+            self._metrics("events_received_total", source, topic).inc(count)
+        for item in bad:
+            self._metrics("dead_letters_total", "http", item.fault.reason).inc()
+
+
+def _letter(bad: wire.Bad, source: str) -> Letter:
+    fault = bad.fault
+    headers = [
+        ("reason", fault.reason.encode()),
+        ("detail", str(fault)[:512].encode()),
+        ("place", b"http"),
+        ("source", source.encode()),
+    ]
+    return bad.customer, bad.raw[:LETTER_BYTES], headers
+
+
+def _refused(fault: wire.Fault) -> answers.Refused:
+    if fault.reason == wire.OVERSIZE:
+        return answers.oversize(str(fault))
+    return answers.Refused(400, "unparsable", str(fault))
+
+
+def _make_id() -> str:
+    return str(uuid.uuid4())
