@@ -1,7 +1,7 @@
 """What a turn hands to the fold and gets back: the border between the engine and all that follows from what.
 
-The engine gathers records and loads customers; a `Fold` changes the customers in place and fills the `Turn`; the engine
-commits. The engine knows nothing of plays, a fold knows nothing of Kafka, Redis or clocks.
+The engine gathers records and loads customers; a `Fold` changes the customers in place and fills the `Turn`; the
+engine commits. The engine knows nothing of plays, a fold knows nothing of Kafka, Redis or clocks.
 """
 
 from collections import Counter

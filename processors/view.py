@@ -1,10 +1,10 @@
 """The view: what conditions, occurrences and `data` of a play may ask of a customer at one moment.
 
-It spans the facts of all topics, so it compares event times, never order of arrival. Money is in units (not micros),
-times are seconds since the epoch. Built once an event, and only when a play listens.
+It spans the facts of all topics, so it compares event times, never order of arrival. Money is in units (not
+micros), times are seconds since the epoch. Filled by `look` (sight.py).
 """
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 
 class ItemView(Struct, gc=False):
@@ -36,7 +36,7 @@ class EventView(Struct):
     query: str = ""
     dwell: float = 0.0
     total: float = 0.0
-    product: ItemView = ItemView("")
+    product: ItemView = field(default_factory=lambda: ItemView(""))
     products: list[ItemView] = []
     properties: dict[str, str | float | bool] = {}
 
@@ -57,8 +57,7 @@ class CustomerView(Struct):
 
 
 class CartView(Struct):
-    """Lines no order has closed: an online order closes all lines added before it, one at the till those it
-    contains."""
+    """Lines no order closed: an online order closes all lines added before it, one at the till those it contains."""
 
     open: bool = False
     id: str = ""
@@ -84,7 +83,10 @@ class OrdersView(Struct):
 
 
 class View(Struct):
-    """All of it. `bought` holds every product id ever bought (newest 200); conditions call `bought(id)`."""
+    """All of it. `now` is the moment asked about, from records: the event's time, or when the silence was over.
+
+    `bought` holds every product id ever bought (newest 200); conditions call `bought(id)`.
+    """
 
     now: float
     event: EventView

@@ -9,18 +9,25 @@ Bounds are in the constants below: what is older or more than they say folds int
 
 from typing import Final
 
-from msgspec import Struct
+from msgspec import Struct, field
 from msgspec.json import Decoder, Encoder
 
-from schemas.trigger import Refusal
+from schemas.trigger import Refusal, Why
 
 SEEN_SECONDS: Final = 86_400.0
 """Message ids are remembered at least so long, by the log's time ..."""
 SEEN_MOST: Final = 4_096
 """... or this many of the newest, of a customer and topic."""
+NAMES_MOST: Final = 64
+"""Event names counted by name. Names of `schemas.event` always are, so a flood of made-up ones cannot hide an order."""
 LINES_MOST: Final = 50
 VIEWED_MOST: Final = 20
 BOUGHT_MOST: Final = 200
+ORDER_MOST: Final = 50
+"""Products and categories kept of the latest order."""
+ALIASES_MOST: Final = 20
+FLAGS_MOST: Final = 32
+"""Purposes, and delivery channels, a customer can speak of; the longest untold are forgotten first."""
 REFUSALS_MOST: Final = 20
 
 
@@ -49,7 +56,7 @@ class ClickFacts(Struct, omit_defaults=True):
 
     next: int = 0
     """Offset after the last record of this customer."""
-    seen: Seen | None = None
+    seen: Seen = field(default_factory=Seen)
     events: int = 0
     first: float = 0.0
     last: float = 0.0
@@ -69,12 +76,16 @@ class ClickFacts(Struct, omit_defaults=True):
     name: str = ""
     tier: str = ""
     aliases: list[str] = []
+    """anonymousIds it came with, newest last."""
     identified: float = 0.0
-    """Event time of the traits above: later ones win."""
+    """Event time of the latest traits."""
+    told: dict[str, float] = {}
+    """`zone`, `name`, `tier`, `consent:<purpose>`, `reach:<channel>` -> event time it was told at: later ones win, so a
+    no that arrives late is kept, and does not undo a later yes."""
 
 
 class Line(Struct, gc=False, omit_defaults=True):
-    """One product in the cart."""
+    """One Product Added, less what was removed since. Two adds of a product are two: an order may lie between."""
 
     id: str
     """Product id."""
@@ -82,9 +93,9 @@ class Line(Struct, gc=False, omit_defaults=True):
     price: int
     """Micros a piece."""
     added: float
-    """Event time of the latest Product Added."""
+    """Event time."""
     opened: str
-    """Cart id of the first Product Added, or its message id."""
+    """The cart's id as the event names it, or the event's message id."""
     name: str = ""
     category: str = ""
 
@@ -93,7 +104,7 @@ class CartFacts(Struct, omit_defaults=True):
     """Fold of `cart`. It knows nothing of orders: which lines are still open is asked of the view."""
 
     next: int = 0
-    seen: Seen | None = None
+    seen: Seen = field(default_factory=Seen)
     events: int = 0
     first: float = 0.0
     last: float = 0.0
@@ -109,7 +120,7 @@ class PosFacts(Struct, omit_defaults=True):
     """Fold of `pos`: orders online and at the till."""
 
     next: int = 0
-    seen: Seen | None = None
+    seen: Seen = field(default_factory=Seen)
     events: int = 0
     first: float = 0.0
     last: float = 0.0
@@ -137,7 +148,7 @@ class FeedbackFacts(Struct, omit_defaults=True):
     """Fold of `feedback`."""
 
     next: int = 0
-    seen: Seen | None = None
+    seen: Seen = field(default_factory=Seen)
     events: int = 0
     last: float = 0.0
     counts: dict[str, dict[str, int]] = {}
@@ -159,11 +170,16 @@ class Waiting(Struct, omit_defaults=True):
     """Event time that started it."""
     event: str = ""
     """Message id that started it."""
+    name: str = ""
+    """Event name that started it."""
     held: bool = False
-    """True: policy said yes but for the hour; asked again when due."""
+    """True: policy said yes but for the hour; asked again when due. What follows is of a held proposal: what is decided
+    already."""
+    time: float = 0.0
+    """Event time, or when the silence was over."""
     occurrence: str = ""
     data: dict[str, str] = {}
-    """Of a held proposal: what is decided already."""
+    why: Why | None = None
 
 
 class Sent(Struct, gc=False, omit_defaults=True):
@@ -175,12 +191,13 @@ class Sent(Struct, gc=False, omit_defaults=True):
     decided: float
     span: float = 0.0
     """Seconds from decided to expires: caps are wider by it."""
+    purpose: str = ""
 
 
 class Decisions(Struct, omit_defaults=True):
     """What plays concluded, sent or not."""
 
-    intent: Intent | None = None
+    intent: Intent = field(default_factory=Intent)
     waiting: dict[str, Waiting] = {}
     """Play -> its timer."""
     concluded: dict[str, float] = {}

@@ -32,14 +32,17 @@ class Product(Struct, gc=False, omit_defaults=True):
     quantity: Annotated[int, Meta(ge=-1_000_000, le=1_000_000)] = 1
 
 
+Flags = Annotated[dict[Annotated[str, Meta(min_length=1, max_length=64)], bool], Meta(max_length=32)]
+
+
 class Traits(Struct, gc=False, omit_defaults=True):
     """What an identify call says of a customer. Addresses stay outside: only whether a channel reaches is kept."""
 
     zone: Text = ""
     """IANA time zone, as `Europe/Berlin`."""
-    consent: dict[str, bool] = {}
+    consent: Flags = {}
     """Purpose -> given or denied. What is not named is not changed."""
-    reach: dict[str, bool] = {}
+    reach: Flags = {}
     """Delivery channel -> reachable or not."""
     name: Text = ""
     tier: Text = ""
@@ -107,3 +110,10 @@ CART_NAMES: Final = frozenset(
     )
 )
 POS_NAMES: Final = frozenset((ORDERED, "Order Updated", CANCELLED, REFUNDED))
+NAMES: Final = (
+    CART_NAMES | POS_NAMES | {PAGE, SCREEN, IDENTIFIED, SEARCHED, LIST_VIEWED, PRODUCT_VIEWED, PRODUCT_CLICKED}
+)
+PLACES: Final = frozenset(("web", "app", "store"))
+"""Where a customer is seen; anything else counts as `other`."""
+STORE: Final = "store"
+"""An order seen here was rung up at a till."""

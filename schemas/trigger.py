@@ -4,6 +4,7 @@ A trigger is the value of a record in `triggers` (key: the customer; CloudEvents
 refusal stays in the customer's decisions. Feedback is the value of a record in `feedback` (key: the customer).
 """
 
+from datetime import UTC, datetime
 from hashlib import blake2b
 from typing import Annotated, Final, Literal
 
@@ -11,6 +12,8 @@ from msgspec import Meta, Struct
 from msgspec.json import Decoder, Encoder
 
 from schemas.event import Id, Text, Time
+from schemas.topics import TRIGGERS
+from schemas.turn import Message
 
 TYPE: Final = "kairos.trigger.v1"
 """CloudEvents `type`."""
@@ -20,7 +23,8 @@ class Check(Struct, gc=False, omit_defaults=True):
     """What one policy said of a proposal."""
 
     policy: str
-    """known, expired, consent, just_bought, quiet, cooldown, cap, channel, or judge."""
+    """known, expired, consent, just_bought, quiet, cooldown, cap, channel, judge; or condition: a text of `data` could
+    not be told."""
     allowed: bool
     detail: str = ""
     """In words, with the figures that led here: `1 of 2 in 24h`."""
@@ -106,6 +110,21 @@ def trigger_id(app: str, play: str, customer: bytes, occurrence: str) -> str:
     parts = (app.encode(), play.encode(), customer, occurrence.encode())
     framed = b"".join(b"%d:%b" % (len(part), part) for part in parts)
     return blake2b(framed, digest_size=12).hexdigest()
+
+
+def message(app: str, customer: bytes, trigger: Trigger) -> Message:
+    """The record that carries a trigger: CloudEvents 1.0 in binary mode, so a reader needs no envelope to route it."""
+    headers = [
+        ("ce_specversion", b"1.0"),
+        ("ce_id", trigger.id.encode()),
+        ("ce_source", f"/{app}/plays/{trigger.play}".encode()),
+        ("ce_type", TYPE.encode()),
+        ("ce_time", datetime.fromtimestamp(trigger.decided, UTC).isoformat().replace("+00:00", "Z").encode()),
+        ("ce_subject", customer),
+        ("ce_partitionkey", customer),
+        ("content-type", b"application/json"),
+    ]
+    return Message(TRIGGERS, customer, encode_trigger(trigger), headers, since=trigger.received)
 
 
 decode_trigger = Decoder(Trigger).decode

@@ -5,14 +5,15 @@ offset). ListOffsets would do on Apache Kafka, but the embedded broker answers t
 A fetch is right on both, if its longest wait is neither 0 (the embedded broker then answers nothing) nor 1 ms.
 
 Transaction markers take offsets and are no records, so "read to the end" compares positions, not the last offset seen.
-Metadata is only ever asked for all topics: naming one that is missing makes many brokers create it, with the wrong
-number of partitions.
+
+Topics are named here as Kafka has them: `Settings.topic` gives those names. Metadata is only ever asked for all topics:
+naming one that is missing makes many brokers create it, with the wrong number of partitions.
 """
 
 import asyncio
 import time
 from collections import defaultdict
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, Final, Protocol
 
@@ -107,7 +108,8 @@ async def bounds(
         if not missing:
             return found
         if time.monotonic() > give_up:
-            raise Unavailable(f"kafka: wanted the ends of {sorted(missing)}; got no leader's answer in {patience:g} s")
+            topics = ", ".join(sorted({topic for topic, _ in missing}))
+            raise Unavailable(f"kafka: wanted the ends of {topics}; got no leader's answer in {patience:g} s")
         await client.force_metadata_update()
         await asyncio.sleep(0.1)
 
@@ -175,12 +177,12 @@ async def read_log(
     since: Mapping[Place, int] | None = None,
     follow: bool = False,
     committed: bool = True,
-) -> AsyncIterator[list[Logged]]:
+) -> AsyncGenerator[list[Logged], None]:
     """Batches of records of all partitions; within one partition in order.
 
     From the beginning, or from `since` where it names a place. Until the ends as of this call, or for ever (`follow`);
     a following read also gives empty batches, about each 50 ms when nothing comes, so its caller may look at the clock.
-    Raises Unavailable.
+    Who leaves early closes it (`contextlib.aclosing`). Raises Unavailable.
     """
     async with connected(settings) as client:
         limits = await bounds(client, places(topics, settings.partitions), committed=committed)
@@ -227,8 +229,8 @@ async def create_topics(settings: Settings) -> list[str]:
     admin = AIOKafkaAdminClient(**connect(settings))
     try:
         await admin.start()
-        missing = _missing(await admin.describe_topics(), settings.partitions)
-        reply = await admin.create_topics([_topic(name, settings.partitions) for name in missing]) if missing else None
+        missing = _missing(await admin.describe_topics(), settings)
+        reply = await admin.create_topics([_topic(name, settings) for name in missing]) if missing else None
     except KafkaError as exc:
         raise Unavailable(f"kafka: wanted topics at {settings.kafka}; got {exc}") from exc
     finally:
@@ -240,25 +242,26 @@ async def create_topics(settings: Settings) -> list[str]:
     return missing
 
 
-def _missing(described: Iterable[Mapping[str, Any]], partitions: int) -> list[str]:
-    have = {topic["topic"]: len(topic["partitions"]) for topic in described}
+def _missing(described: Iterable[Mapping[str, Any]], settings: Settings) -> list[str]:
+    have, partitions = {topic["topic"]: len(topic["partitions"]) for topic in described}, settings.partitions
+    names = [settings.topic(name) for name in ALL]
     wrong = [
-        f"{name}: wanted {partitions}, got {have[name]}" for name in ALL if have.get(name, partitions) != partitions
+        f"{name}: wanted {partitions}, got {have[name]}" for name in names if have.get(name, partitions) != partitions
     ]
     if wrong:
         raise WrongTopics("kafka: partitions of topics differ from KAIROS_PARTITIONS\n  " + "\n  ".join(wrong))
-    return [name for name in ALL if name not in have]
+    return [name for name in names if name not in have]
 
 
-def _topic(name: str, partitions: int) -> NewTopic:
+def _topic(name: str, settings: Settings) -> NewTopic:
     """Times are the log's own: a checker can tell `fired too early` from `the cancel came too late`.
 
     Replicas are the broker's default.
     """
     configs = {"message.timestamp.type": "LogAppendTime"}
-    if name == TRIGGERS:
+    if name == settings.topic(TRIGGERS):
         configs["retention.ms"] = str(TRIGGERS_KEPT_MS)
-    return NewTopic(name, partitions, -1, replica_assignments={}, topic_configs=configs)
+    return NewTopic(name, settings.partitions, -1, replica_assignments={}, topic_configs=configs)
 
 
 async def probe_transactions(client: AIOKafkaClient, *, patience: float = PATIENCE) -> bool:

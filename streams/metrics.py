@@ -46,7 +46,28 @@ COLLECTOR: Final = (
 )
 """What a collector counts."""
 
-ALL: Final = COLLECTOR
+ENGINE: Final = (
+    Metric("events_total", "counter", ("topic", "outcome"), "events folded: applied, or duplicate and dropped"),
+    Metric("faults_total", "counter", ("topic", "cause"), "records that became dead letters"),
+    Metric("triggers_total", "counter", ("play",), "triggers decided"),
+    Metric("refusals_total", "counter", ("play", "policy"), "proposals refused, by the policy that refused"),
+    Metric("timers_total", "counter", ("outcome",), "silences: armed, fired, cancelled"),
+    Metric("revoked_total", "counter", (), "waiting triggers that a new term judged again and took back"),
+    Metric("event_to_trigger_seconds", "histogram", (), "from taking an event in to Kafka having its trigger"),
+    Metric("turn_records", "histogram", (), "records in a turn"),
+    Metric("commit_seconds", "histogram", (), "from sending a turn's commit to its answer being taken up"),
+    Metric("relay_seconds", "histogram", (), "time until Kafka acknowledged a batch of triggers"),
+    Metric("terms_total", "counter", (), "terms begun"),
+    Metric("terms_ended_total", "counter", ("why",), "terms ended, by the exception that ended them"),
+    Metric("term_begin_seconds", "histogram", (), "from acquiring a partition to serving it"),
+    Metric("partitions", "gauge", ("state",), "partitions of this worker: assigned, ready, halted"),
+    Metric("outbox_waiting", "gauge", (), "triggers and dead letters that wait for Kafka"),
+    Metric("lag_records", "gauge", ("topic",), "records in the logs of this worker's partitions not yet gathered"),
+    Metric("caught_up_seconds", "gauge", (), "age of the moment up to which every log has been read"),
+)
+"""What a worker counts."""
+
+ALL: Final = COLLECTOR + ENGINE
 
 _KINDS: Final = {"counter": Counter, "gauge": Gauge, "histogram": Histogram}
 _COUNTS: Final = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000, 2_000, 5_000)

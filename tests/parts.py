@@ -4,7 +4,7 @@ from pathlib import Path
 
 from streams.tools.guarded import Guarded, Ward
 from streams.tools.parts import KINDS as RECIPES
-from streams.tools.parts import Missing
+from streams.tools.parts import Failed, Missing
 
 KINDS = {
     "embedded": {"kafka": "tansu", "redis": "valkey"},
@@ -39,8 +39,9 @@ class Parts:
         if self._guard and self._guard.ended:
             self.close()
         for ward in self._guard.wards.values() if self._guard else ():
-            ward.resume()
-            if ward.state != "ready":
+            if ward.state == "paused":
+                ward.resume()
+            elif ward.state != "ready":
                 ward.start()
 
     def close(self) -> None:
@@ -50,10 +51,17 @@ class Parts:
         self._guard = None
 
     def _ward(self, name: str) -> Ward:
-        self._guard = self._guard or Guarded()
-        if name not in self._guard.wards:
-            self._guard.add({"name": name, "kind": KINDS[self.kind][name]})
-        return self._guard.wards[name]
+        guard = self._guard = self._guard or Guarded()
+        if name not in guard.wards:
+            self._start(guard, name)
+        return guard.wards[name]
+
+    def _start(self, guard: Guarded, name: str) -> None:
+        try:
+            guard.add({"name": name, "kind": KINDS[self.kind][name]})
+        except Failed:
+            self.close()  # the next test tries anew
+            raise
 
 
 def missing(kind: str, name: str) -> str:

@@ -73,7 +73,8 @@ class Inbox:
                 self.reached[topic] = asked
         return min(self.reached.values())
 
-    def lag(self) -> int:
-        """Positions between what was gathered and where the logs ended when last asked."""
-        tails = ((self._ends.get((t, self.partition), (0.0, p))[1], p) for t, p in self.gathered.items())
-        return sum(max(0, tail - position) for tail, position in tails)
+    def lag(self, topic: str) -> int:
+        """Positions between what was gathered of a topic and where its log ended when last asked."""
+        position = self.gathered[topic]
+        _, tail = self._ends.get((topic, self.partition), (0.0, position))
+        return max(0, tail - position)

@@ -5,6 +5,8 @@ from typing import Any
 
 import structlog
 
+from processors.decide import Decider
+from processors.playbook import BadPlaybook, read_playbook
 from processors.turn import Fold
 from streams.settings import Settings
 from streams.state.store import Store
@@ -22,6 +24,7 @@ class Playbooks:
     def __init__(self, settings: Settings, store: Store) -> None:
         self._settings, self._store = settings, store
         self._fold: Fold[Any] | None = None
+        self._looked = ""
 
     def fold(self) -> Fold[Any]:
         """The fold in force."""
@@ -47,10 +50,17 @@ class Playbooks:
 
     async def _look(self) -> None:
         version = await self._store.current()
-        if version is None or (self._fold and version == self._fold.version):
+        if version is None or version == self._looked:
             return
+        self._looked = version
         text = await self._store.playbook(version)
         if text is None:
             return
-        self._fold = make_fold(self._settings, text.decode())
-        log.info("playbook", version=version)
+        try:
+            loaded = read_playbook(text.decode())
+        except BadPlaybook as exc:
+            log.error("playbook at fault: the one before stays in force", version=version, why=str(exc))
+            return
+        settings = self._settings
+        self._fold = Decider(settings.app, loaded.playbook, loaded.conditions, version, settings.clock_bound)
+        log.info("playbook", version=version, plays=[play.id for play in loaded.playbook.plays])

@@ -41,6 +41,7 @@ class Flight:
     """Customers this turn looked at: the youngest in the cache."""
     positions: dict[str, int]
     turn: Turn[Any]
+    since: float
 
 
 @dataclass(slots=True)
@@ -93,7 +94,7 @@ class Turns:
         until = self.inbox.caught_up() - self.world.settings.clock_bound if self.ready else 0.0
         turn = Turn(self.world.now(), until, self._customers)
         left = self._decide(fold, turn, gathered)
-        if turn.changed or turn.faults or left or gathered.judged is not None or not gathered.batches:
+        if turn.changed or turn.counts or turn.faults or left or gathered.judged is not None or not gathered.batches:
             await self._commit(fold, turn, gathered, left, keys)
 
     # -- gather
@@ -171,7 +172,7 @@ class Turns:
         if gathered.judged is not None:
             leaving = self._pending
         answer = asyncio.create_task(self._slot.commit(commit))
-        self._flight = Flight(commit, answer, leaving, wanted, dict(self._written), turn)
+        self._flight = Flight(commit, answer, leaving, wanted, dict(self._written), turn, self.world.now())
         self.world.watch.turned(self.partition, turn, sum(len(fetch.records) for _, fetch in gathered.batches))
 
     def _pack(
@@ -234,7 +235,7 @@ class Turns:
         if flight.leaving:
             self._relay.put(flight.leaving)
         self._evict(flight.wanted)
-        self.world.watch.committed(self.partition, flight.turn)
+        self.world.watch.committed(self.partition, flight.turn, self.world.now() - flight.since)
 
     def _evict(self, wanted: Sequence[bytes] | set[bytes]) -> None:
         """Keep the cache within its bound, the youngest last. Never before its commit is known: a load would be

@@ -13,6 +13,7 @@ from typing import NoReturn
 import structlog
 import uvloop
 from aiokafka import AIOKafkaProducer
+from aiokafka.client import AIOKafkaClient
 
 from streams.engine.fetch import Fetch
 from streams.engine.health import serve_health
@@ -23,9 +24,10 @@ from streams.engine.seam import Seam
 from streams.engine.telemetry import Telemetry
 from streams.engine.watchdog import Watchdog
 from streams.engine.world import World
-from streams.kafka import connect, connected, probe_transactions
+from streams.kafka import Unavailable, connect, connected, probe_transactions
 from streams.settings import Settings
 from streams.state import open_store
+from streams.state.store import Unfit
 
 log = structlog.get_logger()
 EXIT_CRASH = 70
@@ -45,7 +47,7 @@ class Worker:
         self.partitions: dict[int, Partition] = {}
         self.assignments = 0
         """How often partitions were assigned."""
-        self.crash: asyncio.Future[BaseException] = asyncio.get_running_loop().create_future()
+        self.crash: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._plain: AIOKafkaProducer | None = None
         self._datadir = tempfile.TemporaryDirectory(prefix="kairos-")  # Faust makes one, and needs none
         self.seam = Seam(settings, self, self._datadir.name, self.watchdog.alive)
@@ -83,7 +85,7 @@ class Worker:
     def _ended(self, task: "asyncio.Task[None]") -> None:
         """A partition's task ends by being revoked, or by a bug."""
         if not task.cancelled() and not self.crash.done():
-            self.crash.set_result(task.exception() or RuntimeError("a partition's task returned"))
+            self.crash.set_exception(task.exception() or RuntimeError("a partition's task returned"))
 
     def _outlet(self, partition: int) -> Outlet:
         if self._plain is not None:
@@ -93,38 +95,60 @@ class Worker:
     # -- from start to end
 
     async def run(self) -> int:
-        """Serve until SIGTERM or SIGINT. Answers the exit code; a crash ends the process here."""
-        stopping = asyncio.Event()
+        """Serve until SIGTERM or SIGINT. Answers the exit code; a crash ends the process here. Raises Unfit."""
+        asked = asyncio.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
-            asyncio.get_running_loop().add_signal_handler(number, stopping.set)
+            asyncio.get_running_loop().add_signal_handler(number, asked.set)
         health = await serve_health(self)
-        await self._first_contact(stopping)
-        self.seam.app.finalize()
-        await self.seam.app.start()
-        self.watchdog.start()
-        looking = asyncio.create_task(self.playbooks.follow())
-        tidy_memory()
-        stopped = asyncio.create_task(self.seam.app.wait_until_stopped())
-        ending = [stopped, asyncio.create_task(stopping.wait()), looking]
-        await asyncio.wait([*ending, self.crash], return_when=asyncio.FIRST_COMPLETED)
-        if self.crash.done() or stopped.done() or looking.done():
-            self._crashed(looking)
+        serving, stopping = asyncio.create_task(self._serve()), asyncio.create_task(asked.wait())
+        await asyncio.wait([serving, stopping], return_when=asyncio.FIRST_COMPLETED)
+        if serving.done():
+            if isinstance(why := serving.exception(), Unfit):
+                raise why
+            crash(why)
+        serving.cancel()
         await self._stop()
         await health.cleanup()
         return 0
 
-    async def _first_contact(self, stopping: asyncio.Event) -> None:
+    async def _serve(self) -> None:
+        """Until something fails: always ends by an exception."""
         await self.store.prepare()
         await self.playbooks.first()
-        async with connected(self.settings) as client:
-            mode = self.settings.kafka_transactions
-            fenced = mode == "on" or (mode == "auto" and await probe_transactions(client))
-        if not fenced:
-            log.warning("no fence", why="this broker has no transactions: a trigger may be seen twice, with one id")
-            self._plain = AIOKafkaProducer(
-                **connect(self.settings), acks="all", linger_ms=0, max_batch_size=BATCH_BYTES, enable_idempotence=False
-            )
-            await self._plain.start()
+        await self._meet_kafka()
+        self.seam.app.finalize()
+        await self.seam.app.start()
+        self.watchdog.start()
+        tidy_memory()
+        looking = asyncio.create_task(self.playbooks.follow())
+        stopped = asyncio.create_task(self.seam.app.wait_until_stopped())
+        await asyncio.wait([stopped, looking, self.crash], return_when=asyncio.FIRST_COMPLETED)
+        for failed in (self.crash, looking):
+            if failed.done():
+                failed.result()
+        raise self.seam.app.crash_reason or RuntimeError("Faust stopped by itself")
+
+    async def _meet_kafka(self) -> None:
+        """Wait for a broker, and ask what it can."""
+        while True:
+            try:
+                async with connected(self.settings) as client:
+                    fenced = await self._fenced(client)
+                break
+            except Unavailable as exc:
+                log.warning("waiting for Kafka", why=str(exc))
+                await asyncio.sleep(1)
+        if fenced:
+            return
+        log.warning("no fence", why="this broker has no transactions: a trigger may be seen twice, with one id")
+        self._plain = AIOKafkaProducer(
+            **connect(self.settings), acks="all", linger_ms=0, max_batch_size=BATCH_BYTES, enable_idempotence=False
+        )
+        await self._plain.start()
+
+    async def _fenced(self, client: AIOKafkaClient) -> bool:
+        mode = self.settings.kafka_transactions
+        return mode == "on" or (mode == "auto" and await probe_transactions(client))
 
     async def _stop(self) -> None:
         log.info("stopping")
@@ -138,13 +162,11 @@ class Worker:
         await self.store.close()
         self._datadir.cleanup()
 
-    def _crashed(self, looking: "asyncio.Task[None]") -> NoReturn:
-        """A bug, or Faust gave up. It may hang in its own stop, so the process ends at once."""
-        why = self.crash.result() if self.crash.done() else self.seam.app.crash_reason
-        if why is None and looking.done():
-            why = looking.exception()
-        log.critical("crashed", why=repr(why), exc_info=why)
-        os._exit(EXIT_CRASH)
+
+def crash(why: BaseException | None) -> NoReturn:
+    """A bug, or Faust gave up. It may hang in its own stop, so the process ends at once."""
+    log.critical("crashed", why=repr(why), exc_info=why)
+    os._exit(EXIT_CRASH)
 
 
 def nonce() -> bytes:

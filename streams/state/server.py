@@ -29,6 +29,7 @@ from streams.state.store import Unavailable, Unfit
 
 FIRST_PAUSE, LONGEST_PAUSE = 0.05, 2.0
 CONNECT_SECONDS = 4.0  # outlasts two lost first packets (resent after 1 s and 3 s)
+PRIMARY_SECONDS = 5.0  # how long to wait for one primary before looking who is primary now
 CONNECTIONS = 10_000  # no limit of ours: a partition has three calls under way at most
 OLDEST = (7, 0)
 REFUSED = (AuthenticationError, AuthorizationError, NoPermissionError, RedisClusterException)
@@ -60,22 +61,30 @@ class Server:
 
     async def prepare(self, library: str, patience: float | None) -> None:
         """Look at every primary, then load the functions there. Raises Unfit."""
-        for node in await self._primaries(patience):
-            info = await self._ask(node, ("INFO",), patience)
+        for info in await self._ask_primaries(("INFO",), patience):
             if fault := unfit(info, self.clustered):
                 raise Unfit(f"redis at {self.address}: {fault}")
-        for node in await self._primaries(patience):
-            await self._ask(node, ("FUNCTION", "LOAD", "REPLACE", library), patience)
+        await self._ask_primaries(("FUNCTION", "LOAD", "REPLACE", library), patience)
 
     async def close(self) -> None:
         await self._client.aclose()
+        if self.clustered:  # redis-py forgets the nodes it knew when it is closed while looking for the cluster
+            await self._client.nodes_manager.aclose()
+            await self._client.nodes_manager.aclose("startup_nodes")
 
-    async def _primaries(self, patience: float | None) -> list[Any]:
-        """What to send a command for every primary to; one server is its own."""
+    async def _ask_primaries(self, command: tuple[Any, ...], patience: float | None) -> list[Any]:
+        """The answers of all primaries."""
         if not self.clustered:
-            return [None]
-        await self._ask("", ("PING",), patience)  # finds the cluster
-        return list(self._client.get_primaries())
+            return [await self._ask(None, command, patience)]
+        each = PRIMARY_SECONDS if patience is None else min(patience, PRIMARY_SECONDS)
+        while True:
+            await self._ask("", ("PING",), patience)  # finds the cluster
+            try:
+                return [await self._ask(node, command, each) for node in self._client.get_primaries()]
+            except Unavailable:
+                if patience is not None:
+                    raise
+            await self._client.aclose()  # another may be primary by now: find the cluster again
 
     async def _ask(self, target: Any, command: tuple[Any, ...], patience: float | None) -> Any:
         tries: list[BaseException] = []
@@ -83,7 +92,7 @@ class Server:
             async with asyncio.timeout(patience):
                 return await self._insist(target, command, tries)
         except TimeoutError as error:
-            last = f"; last: {tries[-1]}" if tries else ""
+            last = f"; last: {type(tries[-1]).__name__}: {tries[-1]}" if tries else ""
             raise Unavailable(
                 f"redis at {self.address}: {_name(command)}: no answer in {patience} s, {len(tries)} tries failed{last}"
             ) from error
@@ -120,6 +129,15 @@ class Server:
         await asyncio.sleep(random.uniform(0, min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** len(tries))))
 
     async def _send(self, target: Any, command: tuple[Any, ...]) -> Any:
+        try:
+            return await self._route(target, command)
+        except (AttributeError, TypeError) as error:
+            if "'NoneType' object" not in str(error):
+                raise
+            # redis-py stumbles over a connection that the server or another call has closed (redis/redis-py#4287)
+            raise ConnectionError("the connection was closed") from error
+
+    async def _route(self, target: Any, command: tuple[Any, ...]) -> Any:
         if not self.clustered:
             return await self._client.execute_command(*command)
         # redis-py would send a function call twice, the first time to ask the server which keys are in it

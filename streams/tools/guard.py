@@ -7,11 +7,12 @@
 
 Fields of a part: `name`, `kind`, `restart` (start it again when it dies), `once` (it is meant to end), `log` (a file),
 and what its recipe takes (`port`, `aof`, `argv`, `url`, ...). Answers: `{"folder": ...}` first, then for each change
-`{"name", "is": "ready"|"down"|"died"|"failed"|"done", "pid", "address", "why"}`.
+`{"name", "is": "ready"|"paused"|"down"|"died"|"failed"|"done", "pid", "address", "why"}`.
 
 How it works. One loop without threads looks at stdin and at every child. When stdin closes (the asker is gone, however
-it died), on SIGTERM, or when a child died that is not to be restarted, it ends all children, removes the temporary
-folder and exits. Should the guard itself be killed, Linux kills its children (PR_SET_PDEATHSIG); elsewhere they stay.
+it died), on SIGTERM, or when a child died that is not to be restarted, it ends all children, those asked for last first
+(workers while their broker still answers), removes the temporary folder and exits. Should the guard itself be killed,
+Linux kills its children (PR_SET_PDEATHSIG); elsewhere they stay.
 """
 
 import contextlib
@@ -39,7 +40,7 @@ SIGNALS = {"stop": signal.SIGTERM, "kill": signal.SIGKILL, "pause": signal.SIGST
 
 
 class Child:
-    """One part under guard, and where it stands: starting, ready, ending, down, or waiting for its next start."""
+    """One part under guard, and where it stands: starting, ready, paused, ending, down, or waiting for a new start."""
 
     def __init__(self, name: str, part: Part, restart: bool, once: bool) -> None:
         self.name, self.part = name, part
@@ -50,7 +51,7 @@ class Child:
     @property
     def settled(self) -> bool:
         """Is there nothing to wait for?"""
-        return self._state in ("ready", "down")
+        return self._state in ("ready", "paused", "down")
 
     def start(self) -> None:
         """Start it; the rest follows in `look`."""
@@ -68,6 +69,8 @@ class Child:
         self.part.signal(SIGNALS[what])
         if what in ("stop", "kill"):
             self._state = "ending"
+        else:
+            self._become("paused" if what == "pause" else "ready")
 
     def look(self) -> bool:
         """Follow what happened to it. False when it died and all must end."""
@@ -77,7 +80,7 @@ class Child:
             self._become("down")
         elif self._state == "waiting" and time.monotonic() >= self._since + self._pause:
             self.start()
-        elif self._state == "ready" and self.part.exit_code() is not None:
+        elif self._state in ("ready", "paused") and self.part.exit_code() is not None:
             return self._died()
         return True
 
@@ -124,13 +127,14 @@ class Guard:
 
     def __init__(self) -> None:
         self._children: dict[str, Child] = {}
+        self._waves: list[list[Child]] = []
         self._rest = b""
         self._ends = False
         self._leash = leash()
         for number in (signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, self._end)
         signal.signal(signal.SIGINT, lambda *_: None)  # not SIG_IGN, which children would inherit
-        self.folder = Path(tempfile.mkdtemp(prefix="kairos-"))
+        self.folder = Path(tempfile.mkdtemp(prefix="kairos-guard-"))
 
     def run(self) -> None:
         """Until the asker is gone, or SIGTERM, or the death of a child nobody restarts."""
@@ -138,11 +142,12 @@ class Guard:
             pass
 
     def end(self) -> None:
-        """Stop all: all are asked at once, and each has the same grace."""
-        for child in self._children.values():
-            child.part.signal(signal.SIGTERM)
-        while not all([child.part.ending() for child in self._children.values()]):
-            time.sleep(TICK)
+        """Stop all: those started together are asked together, and each has the same grace."""
+        for wave in reversed(self._waves):
+            for child in wave:
+                child.part.signal(signal.SIGTERM)
+            while not all([child.part.ending() for child in wave]):
+                time.sleep(TICK)
 
     def _end(self, *_: object) -> None:
         self._ends = True
@@ -160,18 +165,20 @@ class Guard:
         return bool(data)
 
     def _obey(self, order: dict[str, Any]) -> None:
-        for spec in order.get("parts", ()):
-            self._add(**spec)
+        if "parts" in order:
+            self._waves.append([self._make(**spec) for spec in order["parts"]])
+            for child in self._waves[-1]:
+                child.start()
         if "do" in order:
             self._children[order["name"]].order(order["do"])
 
-    def _add(
+    def _make(
         self, name: str, kind: str, restart: bool = False, once: bool = False, log: str = "", **recipe: Any
-    ) -> None:
+    ) -> Child:
         part = KINDS[kind](self.folder / name, log=Path(log) if log else None, **recipe)
         part.leash = self._leash
-        child = self._children[name] = Child(name, part, restart, once)
-        child.start()
+        self._children[name] = Child(name, part, restart, once)
+        return self._children[name]
 
 
 def leash() -> Any:

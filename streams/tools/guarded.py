@@ -54,11 +54,13 @@ class Ward:
 
     def pause(self) -> None:
         """SIGSTOP: the process is there and says nothing."""
-        self._guard.send(do="pause", name=self.name)
+        self._order("pause")
+        self.wait("paused")
 
     def resume(self) -> None:
         """SIGCONT."""
-        self._guard.send(do="resume", name=self.name)
+        self._order("resume")
+        self.wait("ready")
 
     def wait(self, *states: str) -> Self:
         """Until it is in one of the states. Raises Failed when it is not in time, or failed, or the guard ended."""
@@ -120,14 +122,17 @@ class Guarded:
         with self._changed:
             self._changed.wait_for(lambda: holds() or self.ended, seconds)
         if not holds():
-            raise Failed(f"{wanted}; {self._why()}")
+            raise Failed(f"{wanted}; {self.why()}")
 
     def close(self) -> None:
         """End all parts and the guard; returns when they are gone."""
         with contextlib.suppress(BrokenPipeError):
             if self._process.stdin:
                 self._process.stdin.close()
-        self._process.wait(GRACE + 10)
+        try:
+            self._process.wait(GRACE * 4)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
         self._reader.join()
         if self._process.stdout:
             self._process.stdout.close()
@@ -151,7 +156,8 @@ class Guarded:
                 self.wards[line["name"]].hear(line)
             self._changed.notify_all()
 
-    def _why(self) -> str:
+    def why(self) -> str:
+        """What is known about the end of the guard, or of a wait."""
         died = [f"{ward.name} {ward.state}: {ward.why}" for ward in self.wards.values() if ward.state == "died"]
         return "\n".join(died) or ("the guard ended" if self.ended else "it took too long")
 

@@ -1,12 +1,16 @@
 """`kairos init`: the one command that may begin at nothing. It makes topics and states, and publishes the playbook."""
 
-from dataclasses import dataclass, field
+import json
+from dataclasses import asdict, dataclass, field
+from importlib.resources import files
+from pathlib import Path
 
+from processors.playbook import read_playbook
 from schemas.topics import INPUTS
 from streams.kafka import bounds, connected, create_topics, places
 from streams.settings import Settings
 from streams.state import open_store
-from streams.state.store import Exists
+from streams.state.store import Exists, Store
 
 PATIENCE = 30.0
 """Seconds to wait for Redis."""
@@ -23,6 +27,25 @@ class Made:
     topics: list[str] = field(default_factory=list)
     partitions: list[int] = field(default_factory=list)
     playbook: str = ""
+    """Version that was published; empty: one is in force already."""
+
+    def as_json(self) -> str:
+        return json.dumps(asdict(self))
+
+    def __str__(self) -> str:
+        """In words."""
+        news = [
+            f"topics made: {', '.join(self.topics)}" if self.topics else "",
+            f"states made: {len(self.partitions)} partitions" if self.partitions else "",
+            f"playbook published: {self.playbook}" if self.playbook else "",
+        ]
+        return "\n".join(filter(None, news)) or "nothing to do: all is there"
+
+
+def shipped_playbook() -> Path:
+    """The playbook that comes with Kairos: inside the package, or beside it in a checkout."""
+    packed = Path(str(files("streams"))) / "playbook.yaml"
+    return packed if packed.exists() else Path(__file__).parents[2] / "deploy" / "playbook.yaml"
 
 
 async def init(settings: Settings) -> Made:
@@ -30,26 +53,37 @@ async def init(settings: Settings) -> Made:
     store = open_store(settings, PATIENCE)
     try:
         await store.prepare()
+        text = (settings.playbook or shipped_playbook()).read_text()
+        loaded = read_playbook(text)  # a playbook at fault is found before anything is made
         made = Made(topics=await create_topics(settings))
         async with connected(settings) as client:
             names = [settings.topic(topic) for topic in INPUTS]
             logs = await bounds(client, places(names, settings.partitions), patience=PATIENCE)
         for partition in range(settings.partitions):
-            slot = store.slot(partition)
-            meta = await slot.meta()
-            if meta and int(meta["partitions"]) != settings.partitions:
-                raise Foreign(
-                    f"init: KAIROS_APP={settings.app} has a state for {int(meta['partitions'])} partitions in this Redis, "
-                    f"wanted {settings.partitions}; the number is fixed for the life of an installation"
-                )
-            if meta:
-                continue
             offsets = {topic: logs[settings.topic(topic), partition][0] for topic in INPUTS}
-            try:
-                await slot.create(settings.partitions, offsets)
+            if await _make_slot(settings, store, partition, offsets):
                 made.partitions.append(partition)
-            except Exists:
-                pass  # another `init` was faster
+        if await store.current() is None:
+            await store.publish(loaded.version, text.encode())
+            made.playbook = loaded.version
         return made
     finally:
         await store.close()
+
+
+async def _make_slot(settings: Settings, store: Store, partition: int, offsets: dict[str, int]) -> bool:
+    """True when there was none."""
+    slot = store.slot(partition)
+    meta = await slot.meta()
+    if meta and int(meta["partitions"]) != settings.partitions:
+        raise Foreign(
+            f"init: KAIROS_APP={settings.app} has a state for {int(meta['partitions'])} partitions in this Redis, "
+            f"wanted {settings.partitions}; the number is fixed for the life of an installation"
+        )
+    if meta:
+        return False
+    try:
+        await slot.create(settings.partitions, offsets)
+    except Exists:  # another `init` was faster
+        return False
+    return True

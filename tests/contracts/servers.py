@@ -88,8 +88,9 @@ class RedisCluster:
     """Three primaries that share the hash slots."""
 
     def __init__(self, binary: str, folder: Path) -> None:
+        options = ["--cluster-enabled", "yes"]
         self.servers = [
-            RedisServer(binary, folder / str(n), "--cluster-enabled", "yes", "--cluster-port", str(free_port()))
+            RedisServer(binary, folder / str(n), *options, "--appendonly", "yes", "--cluster-port", str(free_port()))
             for n in range(3)
         ]
 
@@ -106,8 +107,7 @@ class RedisCluster:
         first = self.servers[0]
         for server in self.servers[1:]:
             server.ask("CLUSTER", "MEET", "127.0.0.1", first.port, first.options[-1])
-        for server in self.servers:
-            until(lambda server=server: self._knows_all(server), "three shards that know each other")  # type: ignore[misc]
+        until(lambda: all(map(self._knows_all, self.servers)), "three shards that know each other")
 
     def stop(self) -> None:
         for server in self.servers:
@@ -116,7 +116,7 @@ class RedisCluster:
     @staticmethod
     def _knows_all(server: RedisServer) -> bool:
         info = server.ask("CLUSTER", "INFO")
-        return info["cluster_state"] == "ok" and int(info["cluster_size"]) == 3
+        return b"cluster_state:ok" in info and b"cluster_size:3" in info
 
 
 def until(true: Callable[[], Any], wanted: str, seconds: float = 20.0) -> None:

@@ -1,0 +1,51 @@
+# `make demo` on a bare machine, then `make test`. PYTHON=... takes another Python (3.11 or later), NAME=... a benchmark.
+
+PYTHON ?= python3
+NAME ?= all
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+
+.PHONY: help install demo dev test lint bench clean
+.DEFAULT_GOAL := help
+
+help:  ## this list
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
+
+install: $(INSTALLED)  ## install into .venv; does nothing unless pyproject.toml changed
+
+demo: $(INSTALLED)  ## see it work: sends events, shows triggers
+	$(BIN)/kairos demo
+
+dev: $(INSTALLED)  ## run all of Kairos here until Ctrl-C
+	$(BIN)/kairos dev
+
+test: $(INSTALLED)  ## run the tests; what this machine has not got is named at the end
+	$(BIN)/python -m pytest
+
+lint: $(INSTALLED)  ## ruff, mypy, import-linter
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: $(INSTALLED)  ## measure: make bench NAME=...
+	$(BIN)/kairos bench $(NAME)
+
+clean:  ## remove what make and the tools made here
+	rm -rf $(VENV) dist .kairos .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -prune -exec rm -rf {} +
+
+# pip learned dependency groups in 25.1, and Debian's is older.
+$(INSTALLED): pyproject.toml
+	@if command -v uv >/dev/null; then \
+	  uv venv --quiet --allow-existing --python $(PYTHON) $(VENV) && \
+	  uv pip install --quiet --python $(BIN)/python --editable '.[embedded]' --group dev; \
+	else \
+	  $(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || \
+	    { echo "make install: $(PYTHON) has no venv; on Debian: apt-get install python3-venv, or install uv" >&2; exit 1; }; \
+	  $(PYTHON) -m venv $(VENV) && \
+	  $(BIN)/python -m pip install --quiet --disable-pip-version-check 'pip>=25.1' && \
+	  $(BIN)/python -m pip install --quiet --editable '.[embedded]' --group dev; \
+	fi
+	@touch $@

@@ -1,0 +1,77 @@
+"""Records to events: each is decoded once, put beside its customer, or becomes a fault with a reason.
+
+A fault changes no customer, not even `next`.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import TypeVar
+
+from msgspec import DecodeError, ValidationError
+
+from processors.turn import Fault, Record, Turn
+from schemas.customer import Customer
+
+V = TypeVar("V")
+KEY_MOST = 128
+
+
+def arrivals(
+    turn: Turn[Customer], topic: str, records: Sequence[Record], decode: Callable[[bytes], V]
+) -> Iterator[tuple[Record, bytes, Customer, V]]:
+    """(record, its customer's key, the customer, what it says), for each record that can be folded."""
+    customers = turn.customers
+    for record, value in zip(records, values(turn, topic, records, decode), strict=True):
+        if value is None:
+            continue
+        key = record.key
+        if not key:
+            refuse(turn, topic, record, "keyless", "wanted a customer as the key, got none")
+        elif (customer := customers.get(key)) is None:
+            refuse(turn, topic, record, "misplaced", f"wanted a customer of this turn, got {key[:KEY_MOST]!r}")
+        elif customer.clickstream is None and customer == NOBODY and not sound(key):
+            detail = f"wanted a key of 1 to {KEY_MOST} bytes UTF-8 without control characters, got {key[:KEY_MOST]!r}"
+            refuse(turn, topic, record, "keyless", detail)
+        else:
+            yield record, key, customer, value
+
+
+NOBODY = Customer()
+
+
+def values(
+    turn: Turn[Customer], topic: str, records: Sequence[Record], decode: Callable[[bytes], V]
+) -> Sequence[V | None]:
+    """All values at once; one by one only when one of them is bad."""
+    try:
+        return [decode(record.value) for record in records]  # type: ignore[arg-type]
+    except (DecodeError, UnicodeDecodeError, RecursionError, TypeError):
+        return [decoded(turn, topic, record, decode) for record in records]
+
+
+def decoded(turn: Turn[Customer], topic: str, record: Record, decode: Callable[[bytes], V]) -> V | None:
+    """One value, or None and a fault."""
+    try:
+        if record.value is None:
+            refuse(turn, topic, record, "undecodable", "wanted a JSON object, got no value")
+        else:
+            return decode(record.value)
+    except ValidationError as wrong:
+        refuse(turn, topic, record, "invalid", str(wrong))
+    except (DecodeError, UnicodeDecodeError) as wrong:
+        refuse(turn, topic, record, "undecodable", f"wanted a JSON object: {wrong}")
+    except RecursionError:
+        refuse(turn, topic, record, "undecodable", "wanted a JSON object, got one nested too deep")
+    return None
+
+
+def refuse(turn: Turn[Customer], topic: str, record: Record, cause: str, detail: str) -> None:
+    """Make it a dead letter."""
+    turn.faults.append(Fault(topic, record, cause, detail))
+
+
+def sound(key: bytes) -> bool:
+    """Whether a key can be a customer's."""
+    try:
+        return len(key) <= KEY_MOST and not any(c < " " or "\x7f" <= c <= "\x9f" for c in key.decode())
+    except UnicodeDecodeError:
+        return False

@@ -1,0 +1,9 @@
+"""CEL, Google's Common Expression Language, behind a small interface: a text in, an expression or its problems out.
+
+Only this room knows the library, so that it can be replaced. Nothing in it knows what a play or a view is.
+"""
+
+from processors.cel.language import BadExpression, Expression, Failure, Language
+from processors.cel.words import Problem, kind_word
+
+__all__ = ["BadExpression", "Expression", "Failure", "Language", "Problem", "kind_word"]

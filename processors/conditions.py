@@ -1,0 +1,273 @@
+"""Conditions: what a play asks of the view, in CEL. Compiled with the playbook, asked once a view.
+
+A play has three kinds of expression: `when` (true or false), `occurrence` (text) and each value of `data` (text or
+number). All faults of all plays come at once, each with its place inside its expression.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from operator import attrgetter
+from typing import Any, Final, get_args, get_origin, get_type_hints
+
+from msgspec import Struct
+from msgspec.structs import asdict
+
+from processors.cel import BadExpression, Expression, Failure, Language, Problem, kind_word
+from processors.view import ItemView, View
+from schemas.playbook import Play, Playbook
+
+KINDS: Final = {str: "string", float: "double", int: "int", bool: "bool"}
+RENAMED: Final = {"score": "intent.score", "channel": "channel.usual"}
+"""Fields of the view that conditions call otherwise."""
+REMEMBERED: Final = frozenset(("event.name", "event.id", "event.time", "event.day"))
+"""What is left of the event when its silence is over."""
+FLEETING: Final = frozenset(("now", "intent.score", "channel.usual"))
+"""What changes without a record: no occurrence may rest on it."""
+
+
+def _variables(shape: type[Struct], path: str = "") -> Iterator[tuple[str, str, str]]:
+    """(name in conditions, attribute path, CEL type) of every leaf."""
+    for field, hint in get_type_hints(shape).items():
+        place = path + field
+        name = place if path else RENAMED.get(place, place)
+        if get_origin(hint) is list:
+            inner = get_args(hint)[0]
+            yield name, place, f"list<{'item' if inner is ItemView else KINDS[inner]}>"
+        elif get_origin(hint) is dict:
+            if place != "bought":
+                yield name, place, "map<string,dyn>"
+        elif hint in KINDS:
+            yield name, place, KINDS[hint]
+        else:
+            yield from _variables(hint, place + ".")
+
+
+_ALL: Final = tuple(_variables(View))
+VARIABLES: Final = {name: kind for name, _, kind in _ALL}
+"""Every name a condition may use, with CEL's type of it."""
+ITEM_FIELDS: Final = {field: KINDS[hint] for field, hint in get_type_hints(ItemView).items()}
+"""Fields of a product in a list."""
+_READ: Final = {name: attrgetter(place) for name, place, _ in _ALL}
+
+
+@dataclass(frozen=True)
+class Slip:
+    """A fault in an expression: the play (`number` from 0), its field (`when`, `occurrence`, `data.x`) and what."""
+
+    number: int
+    play: str
+    field: str
+    problem: Problem
+
+
+class BadConditions(Exception):
+    """Conditions that cannot be used: every fault of every play."""
+
+    def __init__(self, slips: list[Slip]) -> None:
+        super().__init__("; ".join(f"{s.play}.{s.field}: {s.problem.what}" for s in slips))
+        self.slips = slips
+
+
+class Bought:
+    """`bought(id)` while one view is asked; keeps what it answered, for the reasons. One evaluation at a time."""
+
+    __slots__ = ("answers", "ids")
+
+    def __init__(self) -> None:
+        self.ids: Mapping[str, float] = {}
+        self.answers: dict[str, bool] = {}
+
+    def __call__(self, product: str) -> bool:
+        answer = self.answers[product] = product in self.ids
+        return answer
+
+
+class Compiled(Struct):
+    """The expressions of one play."""
+
+    when: Expression
+    occurrence: Expression
+    data: dict[str, Expression]
+
+
+class Compiler:
+    """Makes expressions of texts, all of one language."""
+
+    def __init__(self) -> None:
+        self.bought = Bought()
+        self.language = Language(VARIABLES, ITEM_FIELDS, {"bought": self.bought})
+        self._made: dict[tuple[str, str, bool], Expression] = {}
+
+    def expression(self, field: str, text: str, after: bool) -> Expression:
+        """One expression of a play. `after`: the play waits for a silence. Raises BadExpression."""
+        if made := self._made.get((field, text, after)):
+            return made
+        made = self.language.compile(text)
+        problems = [*_kind_problem(field, made.kind), *_name_problems(field, made.names, text, after)]
+        if problems:
+            raise BadExpression(problems)
+        self._made[field, text, after] = made
+        return made
+
+    def slips(self, number: int, play: str, fields: Iterable[tuple[str, str]], after: bool) -> Iterator[Slip]:
+        """Every fault in the expressions of a play: (field, text)."""
+        for field, text in fields:
+            try:
+                self.expression(field, text, after)
+            except BadExpression as exc:
+                yield from (Slip(number, play, field, problem) for problem in exc.problems)
+
+
+def _kind_problem(field: str, kind: str) -> Iterator[Problem]:
+    if field == "when" and kind != "bool":
+        hint = "true or false" + ("; compare it, as in ... == true" if kind == "dyn" else "")
+        yield Problem(1, 1, f"a condition that is {kind_word(kind)}", hint)
+    if field == "occurrence" and kind != "string":
+        yield Problem(1, 1, f"an occurrence that is {kind_word(kind)}", "text; string(...) makes it one")
+    if field.startswith("data.") and kind not in ("string", "int", "double", "uint", "dyn"):
+        yield Problem(1, 1, f"a value that is {kind_word(kind)}", "text or a number")
+
+
+def _name_problems(field: str, names: frozenset[str], text: str, after: bool) -> Iterator[Problem]:
+    for name in sorted(names):
+        if field == "occurrence" and name in FLEETING:
+            wanted = "what records say, as cart.id, orders.id or event.day"
+            yield _found(text, name, f"an occurrence that depends on {name}", wanted)
+        if after and name.startswith("event.") and name not in REMEMBERED:
+            wanted = "one of " + ", ".join(sorted(REMEMBERED)) + "; or ask customer, cart, orders"
+            yield _found(text, name, f"{name} is no longer known after a silence", wanted)
+
+
+def _found(text: str, name: str, what: str, wanted: str) -> Problem:
+    before = text[: max(text.find(name), 0)].split("\n")
+    return Problem(len(before), len(before[-1]) + 1, what, wanted)
+
+
+def compile(playbook: Playbook, compiler: Compiler | None = None) -> "Conditions":
+    """The conditions of all plays. `compiler`: one that has made some of them already. Raises BadConditions with every
+    fault."""
+    compiler = compiler or Compiler()
+    slips: list[Slip] = []
+    for number, play in enumerate(playbook.plays):
+        slips += compiler.slips(number, play.id, texts(play), play.after is not None)
+    if slips:
+        raise BadConditions(slips)
+    return Conditions(compiler, {play.id: _compiled(compiler, play) for play in playbook.plays})
+
+
+def _compiled(compiler: Compiler, play: Play) -> Compiled:
+    made = {field: compiler.expression(field, text, play.after is not None) for field, text in texts(play)}
+    return Compiled(made["when"], made["occurrence"], {name: made[f"data.{name}"] for name in play.data})
+
+
+def texts(play: Play) -> Iterator[tuple[str, str]]:
+    """(field, expression) of a play."""
+    yield "when", play.when
+    yield "occurrence", play.occurrence
+    for name, text in play.data.items():
+        yield f"data.{name}", text
+
+
+class Conditions:
+    """All conditions of a playbook."""
+
+    __slots__ = ("bought", "given", "names", "plays")
+
+    def __init__(self, compiler: Compiler, plays: dict[str, Compiled]) -> None:
+        self.bought = compiler.bought
+        self.given = compiler.language.given
+        self.plays = plays
+        used = {name for p in plays.values() for e in (p.when, p.occurrence, *p.data.values()) for name in e.names}
+        self.names = {name: _READ[name] for name in sorted(used)}
+        """Variables any play reads: only those are handed to CEL."""
+
+    def at(self, view: View) -> "Asked":
+        """The conditions over one view. Costs nothing until something is asked."""
+        return Asked(self, view)
+
+
+class Asked:
+    """What the plays say of one view. Nothing here raises for what is in the view: an expression without an answer (a
+    missing key, an index out of range) makes `holds` false, or the text empty, and leaves its reason in `error`.
+
+    Propose only when `holds` is true, `occurrence` is not empty and, after `data`, `error` still is.
+    """
+
+    __slots__ = ("_answers", "_bought", "_conditions", "_errors", "_given", "_view")
+
+    def __init__(self, conditions: Conditions, view: View) -> None:
+        self._conditions, self._view = conditions, view
+        self._given: Any = None
+        self._bought: dict[str, dict[str, bool]] = {}
+        self._errors: dict[str, str] = {}
+
+    def holds(self, play: str) -> bool:
+        """Whether the play's `when` is true."""
+        return self._ask(play, "when", self._conditions.plays[play].when) is True
+
+    def occurrence(self, play: str) -> str:
+        """What the trigger is about; empty when it could not be told."""
+        text = self._ask(play, "occurrence", self._conditions.plays[play].occurrence)
+        if text == "":
+            self._errors.setdefault(play, "occurrence: is empty")
+        return text if isinstance(text, str) else ""
+
+    def data(self, play: str) -> dict[str, str]:
+        """The trigger's texts. One that could not be told is left out."""
+        told = {}
+        for name, expression in self._conditions.plays[play].data.items():
+            value = self._ask(play, f"data.{name}", expression)
+            if isinstance(value, (str, bool, int, float)):
+                told[name] = as_text(value)
+            elif value is not None:
+                self._errors.setdefault(play, f"data.{name}: wanted text or a number")
+        return told
+
+    def error(self, play: str) -> str:
+        """Why something asked so far of this play had no answer: `when: divide by zero`; empty when all had."""
+        return self._errors.get(play, "")
+
+    def facts(self, play: str) -> dict[str, str | float | bool]:
+        """What the condition looked at: each variable it names, with its value, and each `bought(id)` it asked."""
+        names = self._conditions.plays[play].when.names
+        told = {name: _fact(_READ[name](self._view)) for name in sorted(names)}
+        return told | {f"bought({product})": yes for product, yes in self._bought.get(play, {}).items()}
+
+    def _ask(self, play: str, field: str, expression: Expression) -> object:
+        """The answer, None where there is none."""
+        if self._given is None:
+            self._given = self._conditions.given(
+                {n: _plain(read(self._view)) for n, read in self._conditions.names.items()}
+            )
+        bought = self._conditions.bought
+        bought.ids, bought.answers = self._view.bought, {}
+        answer = expression.answer(self._given)
+        if field == "when":
+            self._bought[play] = bought.answers
+        if isinstance(answer, Failure):
+            self._errors.setdefault(play, f"{field}: {answer.reason}")
+            return None
+        return answer
+
+
+def as_text(value: str | bool | int | float) -> str:
+    """A value as a person writes it: 20 for 20.0, 19.9 for 19.900000000000002."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return format(value, ".15g") if isinstance(value, float) else str(value)
+
+
+def _plain(value: Any) -> object:
+    if isinstance(value, list) and value and isinstance(value[0], Struct):
+        return [asdict(item) for item in value]
+    return value
+
+
+def _fact(value: Any) -> str | float | bool:
+    """A value as a trigger's reasons hold it: lists as their first ids, maps as their keys."""
+    if isinstance(value, (str, bool)):
+        return value
+    if isinstance(value, (int, float)):
+        return float(value)
+    ids = [item.id if isinstance(item, ItemView) else str(item) for item in value]
+    return ", ".join(ids[:5]) + (f" and {len(ids) - 5} more" if len(ids) > 5 else "")

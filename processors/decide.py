@@ -1,0 +1,170 @@
+"""The whole chain: from records and what we remember to what leaves the house.
+
+A record becomes an event or a fault; a repeated one changes nothing; the facts take it in; the intent warms; the
+plays that listen are asked; policies allow, hold or refuse what they propose. A due timer enters at the plays. No
+I/O, no clock, no chance: the same turn gives the same bytes.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+from processors import intent, plays, profile, returns
+from processors.arrivals import arrivals
+from processors.outcome import Outcomes
+from processors.plays import Listening
+from processors.proposals import Conditions, Person, Proposal, of_event, of_held, of_silence
+from processors.seen import repeated
+from processors.sight import look
+from processors.turn import Record, Turn
+from schemas.customer import Customer, Decisions, FeedbackFacts, Waiting, decode_customer, encode_customer
+from schemas.event import Event, decode_event
+from schemas.playbook import Play, Playbook
+from schemas.topics import FEEDBACK, TRIGGERS
+from schemas.trigger import decode_feedback, decode_trigger
+
+
+class Decider:
+    """The fold of customers. `app` names the tenant; `clock_bound`: seconds by which clocks may differ.
+
+    `floors`: play -> a score below which its condition cannot hold. Asking a condition costs ten times what the score
+    costs, so a play that wants a warm customer need not be asked of every cold one.
+    """
+
+    def __init__(
+        self,
+        app: str,
+        playbook: Playbook,
+        conditions: Conditions,
+        version: str,
+        clock_bound: float = 0.0,
+        floors: Mapping[str, float] | None = None,
+    ) -> None:
+        self.version: Final = version
+        self.playbook, self.conditions, self.floors = playbook, conditions, floors or {}
+        self.outcomes = Outcomes(app, playbook, version, clock_bound)
+        self.listening = plays.by_event(playbook)
+        self.plays = {play.id: play for play in playbook.plays}
+        self.ranks = {play.id: rank for rank, play in enumerate(plays.ranked(playbook.plays))}
+
+    def blank(self) -> Customer:
+        return Customer()
+
+    def decode(self, value: bytes) -> Customer:
+        return decode_customer(value)
+
+    def encode(self, customer: Customer) -> bytes:
+        return encode_customer(customer)
+
+    def absorb(self, turn: Turn[Customer], topic: str, records: Sequence[Record]) -> None:
+        """Fold records of one topic, in order."""
+        if topic == TRIGGERS:
+            for _, key, customer, trigger in arrivals(turn, topic, records, decode_trigger):
+                returns.read_back(self.outcomes, turn, key, customer, trigger)
+        elif topic == FEEDBACK:
+            self._feedback(turn, records)
+        else:
+            self._events(turn, topic, records)
+
+    def awaken(self, turn: Turn[Customer], customers: Sequence[bytes]) -> None:
+        """Fold the due timers, those of plays of highest priority first."""
+        for key in customers:
+            customer = turn.customers[key]
+            decisions = customer.decisions
+            if decisions is not None:
+                person = Person(key, customer, decisions)
+                for id in sorted(plays.due(decisions.waiting, turn.until), key=self._rank):
+                    turn.changed.add(key)
+                    self._wake(turn, person, id)
+            turn.wake[key] = plays.wake(decisions)
+
+    def judge(self, turn: Turn[Customer], pending: Sequence[tuple[str, bytes]]) -> None:
+        """Decide pending triggers (id, customer) again, in order, against what was read back."""
+        returns.judge(self.outcomes, turn, pending)
+
+    def _rank(self, play: str) -> int:
+        return self.ranks.get(play, len(self.ranks))
+
+    def _events(self, turn: Turn[Customer], topic: str, records: Sequence[Record]) -> None:
+        facts_of, fold = profile.FOLDS[topic]
+        changed, now, half_life = turn.changed, turn.now, self.playbook.intent.half_life
+        feature_of, listening = intent.FEATURES.get, self.listening.get
+        applied = duplicates = 0
+        for record, key, customer, event in arrivals(turn, topic, records, decode_event):
+            facts = facts_of(customer)
+            changed.add(key)
+            facts.next = record.offset + 1
+            if repeated(facts.seen, event.id, record.timestamp / 1000.0):
+                duplicates += 1
+                continue
+            applied += 1
+            fold(facts, event, key)
+            feature, heard = feature_of(event.name), listening(event.name)
+            if feature is not None or event.dwell or heard is not None:
+                decisions = customer.decisions
+                if decisions is None:
+                    decisions = customer.decisions = Decisions()
+                intent.warm(decisions.intent, feature, event.dwell, min(event.time, now), half_life)
+                if heard is not None:
+                    self._hear(turn, Person(key, customer, decisions), event, heard)
+        count(turn, topic, applied, duplicates)
+
+    def _feedback(self, turn: Turn[Customer], records: Sequence[Record]) -> None:
+        applied = duplicates = 0
+        for record, key, customer, said in arrivals(turn, FEEDBACK, records, decode_feedback):
+            facts = customer.feedback
+            if facts is None:
+                facts = customer.feedback = FeedbackFacts()
+            turn.changed.add(key)
+            facts.next = record.offset + 1
+            if repeated(facts.seen, said.id, record.timestamp / 1000.0):
+                duplicates += 1
+            else:
+                applied += 1
+                profile.feedback(facts, said)
+        count(turn, FEEDBACK, applied, duplicates)
+
+    def _hear(self, turn: Turn[Customer], person: Person, event: Event, heard: Listening) -> None:
+        """Silences begin and end, and plays are asked, because of an event."""
+        customer, decisions = person.customer, person.decisions
+        if heard.ended or heard.started:
+            moved = [plays.stop(turn, customer, decisions, play) for play in heard.ended]
+            moved += [plays.start(turn, customer, decisions, play, event) for play in heard.started]
+            if any(moved):
+                turn.wake[person.key] = plays.wake(decisions)
+        if not heard.asked:
+            return
+        view = look(customer, person.key, event, event.time, self.playbook)
+        answers = self.conditions.at(view)
+        for play in heard.asked:
+            cold = play.id in self.floors and view.score < self.floors[play.id]
+            if cold or (play.unless and plays.over(customer, play, event.time)):
+                continue
+            proposal = of_event(play, person, event, view, answers, self.playbook.intent)
+            if proposal is not None:
+                self.outcomes.settle(turn, proposal)
+
+    def _wake(self, turn: Turn[Customer], person: Person, id: str) -> None:
+        """One timer is due: it is fired, cancelled, or held until quiet hours are over."""
+        decisions, play = person.decisions, self.plays.get(id)
+        waiting = decisions.waiting[id]
+        gone = play is None or plays.over(person.customer, play, waiting.armed)
+        proposal = None if gone or play is None else self._due(person, play, waiting)
+        if proposal is None:
+            plays.conclude(turn, decisions, id, "timer:cancelled")
+        elif self.outcomes.settle(turn, proposal):
+            plays.conclude(turn, decisions, id, "timer:fired")
+
+    def _due(self, person: Person, play: Play, waiting: Waiting) -> Proposal | None:
+        """What is proposed now. What an event made a play propose is not asked again: the event is gone."""
+        if play.after is None:
+            return of_held(play, person, waiting) if waiting.held else None
+        moment = waiting.time if waiting.held else waiting.due
+        view = look(person.customer, person.key, waiting, moment, self.playbook)
+        return of_silence(play, person, waiting, view, self.conditions.at(view), self.playbook.intent)
+
+
+def count(turn: Turn[Customer], topic: str, applied: int, duplicates: int) -> None:
+    if applied:
+        turn.counts[f"applied:{topic}"] += applied
+    if duplicates:
+        turn.counts[f"duplicate:{topic}"] += duplicates

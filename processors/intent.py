@@ -1,0 +1,59 @@
+"""How warm: a purchase intent that cools with its half-life. One sum a feature, so an event costs the same for ever.
+
+It is a decision, not a fact: its half-life comes from the playbook. A late event weighs what it would weigh by now.
+"""
+
+from math import exp, log, log1p
+from typing import Final
+
+from schemas.customer import Intent
+from schemas.event import ADDED, CHECKOUT, LIST_VIEWED, ORDERED, PRODUCT_VIEWED, REMOVED, SEARCHED
+from schemas.playbook import IntentModel
+
+FEATURES: Final = {
+    PRODUCT_VIEWED: "views",
+    SEARCHED: "searches",
+    LIST_VIEWED: "lists",
+    ADDED: "adds",
+    REMOVED: "removes",
+    CHECKOUT: "checkouts",
+    ORDERED: "orders",
+}
+"""Event name -> the sum it adds one to. Seconds of dwell add to `dwell`, whatever the event."""
+
+LN2: Final = log(2.0)
+
+
+def warm(intent: Intent, feature: str | None, dwell: float, time: float, half_life: float) -> None:
+    """Add one event. Sums are as of the latest event's time."""
+    sums, age = intent.sums, time - intent.at
+    weight = 1.0
+    if age > 0.0:
+        fade = exp(-LN2 * age / half_life)
+        for name in sums:
+            sums[name] *= fade
+        intent.at = time
+    elif age < 0.0:
+        weight = exp(LN2 * age / half_life)
+    if feature is not None:
+        sums[feature] = sums.get(feature, 0.0) + weight
+    if dwell:
+        sums["dwell"] = sums.get("dwell", 0.0) + dwell * weight
+
+
+def terms(intent: Intent | None, model: IntentModel, time: float) -> dict[str, float]:
+    """What each term adds to the logit of the score at `time`, the bias among them."""
+    added = {"bias": model.bias}
+    if intent is not None:
+        fade = exp(-LN2 * (time - intent.at) / model.half_life) if time > intent.at else 1.0
+        sums = intent.sums
+        for name, weight in model.weights.items():
+            if name in sums:
+                added[name] = weight * log1p(sums[name] * fade)
+    return added
+
+
+def score(terms: dict[str, float]) -> float:
+    """Purchase intent, 0 to 1."""
+    logit = sum(terms.values())
+    return 1.0 / (1.0 + exp(-logit)) if logit > -700.0 else 0.0

@@ -1,0 +1,102 @@
+"""What becomes of a proposal: it leaves as a trigger, waits for the end of quiet hours, or is refused with a reason."""
+
+from processors import plays
+from processors.policies import Case, permit, release
+from processors.proposals import Proposal, Reasons
+from processors.turn import Turn
+from schemas.customer import REFUSALS_MOST, Customer, Decisions, Sent, Waiting
+from schemas.playbook import Playbook
+from schemas.trigger import Check, Refusal, Trigger, message, trigger_id
+
+
+class Outcomes:
+    """Puts proposals before the policies and keeps what comes of it."""
+
+    def __init__(self, app: str, playbook: Playbook, version: str, clock_bound: float) -> None:
+        self.app, self.playbook, self.version = app, playbook, version
+        self.margin = 2 * clock_bound
+        windows = [cap.within for cap in playbook.policies.caps]
+        windows += [play.cooldown for play in playbook.plays if play.cooldown]
+        span = max((play.expires for play in playbook.plays), default=0.0)
+        self.memory = playbook.policies.remember + max(windows, default=0.0) + span + self.margin
+        """Seconds for which what was sent is remembered."""
+
+    def settle(self, turn: Turn[Customer], proposal: Proposal) -> bool:
+        """True when it is settled; False when it waits."""
+        play, person = proposal.play, proposal.person
+        id = trigger_id(self.app, play.id, person.key, proposal.occurrence)
+        case = Case(play, id, proposal.time, turn.now, person.customer, self.playbook, self.margin)
+        checks, channel = permit(case)
+        no = checks[-1]
+        end = release(case) if no.policy == "quiet" and not no.allowed else None
+        reasons = proposal.reasons() if channel or end is not None else None
+        if reasons and reasons.error:
+            no, reasons = Check("condition", False, reasons.error), None
+        if reasons is None:
+            if no.policy != "known":
+                refuse(turn, person.decisions, refusal(case, proposal.occurrence, proposal.score, no))
+        elif end is None:
+            reasons.why.checks = checks
+            self.send(turn, proposal, case, reasons, channel)
+        else:
+            self.hold(turn, proposal, proposal.held(end, reasons), no)
+        return reasons is None or end is None
+
+    def send(self, turn: Turn[Customer], proposal: Proposal, case: Case, reasons: Reasons, channel: str) -> None:
+        """Into the sent memory and out of the house."""
+        play, person = proposal.play, proposal.person
+        clicks = person.customer.clickstream
+        trigger = Trigger(
+            id=case.id,
+            play=play.id,
+            version=self.version,
+            customer=person.key.decode(),
+            channel=channel,
+            occurrence=proposal.occurrence,
+            time=proposal.time,
+            decided=turn.now,
+            expires=case.expires,
+            purpose=play.purpose,
+            aliases=clicks.aliases if clicks else [],
+            offer=play.offer,
+            data=reasons.data,
+            received=proposal.received,
+            why=reasons.why,
+        )
+        self.remember(turn, person.decisions, sent_of(trigger))
+        turn.messages.append((case.id, message(self.app, person.key, trigger)))
+        turn.counts[f"trigger:{play.id}"] += 1
+
+    def remember(self, turn: Turn[Customer], decisions: Decisions, sent: Sent) -> None:
+        """Into the sent memory, if it is not too old for it; what has become too old goes."""
+        oldest = turn.now - self.memory
+        decisions.sent = [one for one in (*decisions.sent, sent) if one.decided >= oldest]
+
+    def hold(self, turn: Turn[Customer], proposal: Proposal, held: Waiting, quiet: Check) -> None:
+        """Ask again when quiet hours are over. Of two occurrences of a play the older is refused."""
+        play, key, decisions = proposal.play.id, proposal.person.key, proposal.person.decisions
+        gone = plays.hold(turn, decisions, play, held)
+        turn.wake[key] = plays.wake(decisions)
+        if gone is not None:
+            id = trigger_id(self.app, play, key, gone.occurrence)
+            detail, score = f"{quiet.detail}, and a later one waits", gone.why.score if gone.why else 0.0
+            refuse(turn, decisions, Refusal(id, play, gone.occurrence, gone.time, turn.now, "quiet", detail, score))
+
+
+def sent_of(trigger: Trigger) -> Sent:
+    span = trigger.expires - trigger.decided
+    return Sent(trigger.id, trigger.play, trigger.channel, trigger.decided, span, trigger.purpose)
+
+
+def refusal(case: Case, occurrence: str, score: float, check: Check) -> Refusal:
+    return Refusal(case.id, case.play.id, occurrence, case.time, case.now, check.policy, check.detail, score)
+
+
+def refuse(turn: Turn[Customer], decisions: Decisions, refusal: Refusal) -> None:
+    """Keep it and count it: once, as long as the same policy goes on refusing the same occurrence."""
+    before = next((one for one in reversed(decisions.refused) if one.id == refusal.id), None)
+    if before is not None and before.reason == refusal.reason:
+        return
+    decisions.refused.append(refusal)
+    del decisions.refused[:-REFUSALS_MOST]
+    turn.counts[f"refused:{refusal.play}:{refusal.reason}"] += 1

@@ -1,0 +1,36 @@
+"""Was this message applied before? Asked of each record, by its message id.
+
+Digests of 8 bytes lie back to back in two generations. When the newer one is a day old, by the log's time, or full,
+it becomes the older one: so an id is remembered for a day at least, or among the SEEN_MOST newest.
+"""
+
+from typing import Final
+
+from xxhash import xxh3_64_digest
+
+from schemas.customer import SEEN_MOST, SEEN_SECONDS, Seen
+
+WIDTH: Final = 8
+FULL: Final = SEEN_MOST * WIDTH
+
+
+def repeated(seen: Seen, id: str, time: float) -> bool:
+    """True when `id` was seen before; else it is from now on. `time`: when the log took it in, in seconds."""
+    digest = xxh3_64_digest(id.encode())
+    now = seen.now
+    if (digest in now and holds(now, digest)) or (digest in seen.before and holds(seen.before, digest)):
+        return True
+    if not now:
+        seen.since = time
+    elif time - seen.since >= SEEN_SECONDS or len(now) >= FULL:
+        seen.before, now, seen.since = now, b"", time
+    seen.now = now + digest
+    return False
+
+
+def holds(digests: bytes, digest: bytes) -> bool:
+    """Whether `digest` is one of them, and not just the end of one and the beginning of the next."""
+    at = digests.find(digest)
+    while at >= 0 and at % WIDTH:
+        at = digests.find(digest, at + 1)
+    return at >= 0

@@ -1,0 +1,249 @@
+"""A partition over a broker and a store in memory: what the protocol promises, rule by rule."""
+
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+import pytest
+from aiokafka.errors import KafkaTimeoutError, ProducerFenced
+
+from schemas.topics import CART, CLICKSTREAM, POS, TRIGGERS
+from schemas.turn import Message, decode_turn, encode_message
+from streams.state.store import Commit, Refused
+from tests.streams.engine.twin import Rig, TallyFold
+
+A, B = (b"ann", b"x"), (b"bob", b"x")
+
+
+@pytest.fixture
+async def rig() -> AsyncIterator[Callable[..., Any]]:
+    rigs: list[Rig] = []
+
+    async def make(**given: Any) -> Rig:
+        rigs.append(Rig(**given))
+        await rigs[-1].create()
+        return rigs[-1]
+
+    yield make
+    for made in rigs:
+        made.stop()
+
+
+async def test_what_comes_is_folded_and_what_is_decided_leaves_once(rig: Callable[..., Any]) -> None:
+    r = await rig()
+    r.serve()
+    r.broker.append(CLICKSTREAM, A, A, B)
+    r.broker.append(CART, A, A)
+    await r.run(0.2)
+    assert (await r.customer(b"ann")).n == 4
+    assert r.broker.visible() == ["ann-2", "ann-4"]
+    meta = await r.store.slot(0).meta()
+    assert (meta["next:clickstream"], meta["next:cart"]) == (b"3", b"2")
+    assert meta["count:applied:clickstream"] == b"3"
+    assert await r.store.slot(0).outbox_size() == 0
+
+
+async def test_the_next_worker_goes_on_where_the_state_says(rig: Callable[..., Any]) -> None:
+    r = await rig()
+    first = r.serve()
+    r.broker.append(CLICKSTREAM, A, A, A)
+    await r.run(0.1)
+    first.stop()
+    r.broker.append(CLICKSTREAM, A)
+    r.serve()
+    await r.run(0.1)
+    assert (await r.customer(b"ann")).n == 4
+    assert r.broker.visible() == ["ann-2", "ann-4"]
+
+
+async def test_a_zombie_is_refused_and_its_producer_fenced(rig: Callable[..., Any]) -> None:
+    r = await rig()
+    r.serve()
+    await r.run(0.05)
+    r.serve()  # takes over; the first does not know
+    await r.run(0.05)
+    r.broker.append(CLICKSTREAM, A, A)
+    await r.run(0.1)
+    assert (await r.customer(b"ann")).n == 2
+    assert r.broker.visible() == ["ann-2"]
+    assert any(isinstance(why, (Refused, ProducerFenced)) for why in r.notes.ends)
+
+
+async def test_a_lost_answer_of_kafka_sends_nothing_twice(rig: Callable[..., Any]) -> None:
+    r = await rig()
+    r.serve()
+    await r.run(0.05)
+    r.outlets[-1].fail, r.outlets[-1].late = KafkaTimeoutError(), True
+    r.broker.append(CLICKSTREAM, A, A)
+    await r.run(0.5)
+    assert r.broker.visible() == ["ann-2"]
+    assert await r.store.slot(0).outbox_size() == 0
+    assert len(r.notes.began_steps) >= 2
+
+
+async def test_what_never_reached_kafka_is_sent_by_the_next_term(rig: Callable[..., Any]) -> None:
+    r = await rig()
+    r.serve()
+    await r.run(0.05)
+    r.outlets[-1].fail = KafkaTimeoutError()
+    r.broker.append(CLICKSTREAM, A, A)
+    await r.run(0.5)
+    assert r.broker.visible() == ["ann-2"]
+    assert await r.store.slot(0).outbox_size() == 0
+
+
+async def test_a_rewound_state_sends_no_id_again_and_judges_what_waits(rig: Callable[..., Any]) -> None:
+    r = await rig(fold=TallyFold(most=1))
+    first = r.serve()
+    r.broker.append(CLICKSTREAM, A)
+    await r.run(0.1)
+    snapshot = r.store.slot(0).snapshot()
+    r.broker.append(CLICKSTREAM, A)
+    await r.run(0.1)
+    assert r.broker.visible() == ["ann-2"]
+    r.store.slot(0).restore(
+        snapshot
+    )  # the store loses its last writes: the trigger is in Kafka, the state knows nothing
+    r.broker.append(CLICKSTREAM, A, A)
+    await r.run(1.0)
+    assert (await r.customer(b"ann")).n == 4
+    assert r.broker.visible() == ["ann-2"]
+    assert first.ready
+
+
+async def test_a_waiting_trigger_that_now_breaks_a_cap_is_revoked(rig: Callable[..., Any]) -> None:
+    r = await rig(fold=TallyFold(most=1))
+    r.broker.append(TRIGGERS, (b"ann", b'{"id": "ann-of-a-lost-history"}'))
+    slot = r.store.slot(0)
+    await _put_waiting(slot)
+    r.serve()
+    await r.run(0.2)
+    assert r.broker.visible() == ["ann-of-a-lost-history"]
+    assert await slot.outbox_size() == 0
+    judged = [decode_turn(record).judged for record in await slot.records() if record and record[:1] != b"A"]
+    assert [b"ann-9"] in judged
+
+
+async def _put_waiting(slot: Any) -> None:
+    """A trigger that was decided and has not left."""
+    token, after = b"t" * 16, b"u" * 16
+    await slot.acquire(token)
+    entry = encode_message(Message(TRIGGERS, b"ann", b'{"id": "ann-9"}', [], 0.0, 1))
+    customer = b'{"n": 9, "sent": ["ann-9"]}'
+    await slot.commit(Commit(token, after, 0.0, b"", 0, customers=[(b"ann", customer)], outbox=[(b"ann-9", entry)]))
+
+
+async def test_a_lost_fetch_is_fetched_again(rig: Callable[..., Any]) -> None:
+    r = await rig()
+    _, reader = r.serve(), r.served[-1][1]
+    await r.run(0.05)
+    reader.lose = 1
+    r.broker.append(POS, A)
+    await r.run(0.03)
+    r.broker.append(POS, A, B)
+    await r.run(0.2)
+    assert (await r.customer(b"ann")).n == 2
+
+
+async def test_a_timer_fires_only_when_every_log_is_read_up_to_it(rig: Callable[..., Any]) -> None:
+    r = await rig()
+    r.serve()
+    r.broker.append(CART, (b"ann", b"timer 1001.0"))
+    await r.run(0.3)
+    assert r.broker.visible() == []
+    r.served[0][1].resumed.discard(POS)  # one log is not read any more
+    await r.run(1.5)
+    assert r.broker.now > 1001.5
+    assert r.broker.visible() == []
+    r.served[0][1].resumed.add(POS)
+    await r.run(0.2)
+    assert r.broker.visible() == ["ann-at-1001.0"]
+
+
+async def test_turn_records_chain_and_their_ranges_have_no_gap(rig: Callable[..., Any]) -> None:
+    r = await rig()
+    for _ in range(4):
+        worker = r.serve()
+        r.broker.append(CLICKSTREAM, A, B, A)
+        r.broker.append(POS, B)
+        await r.run(0.1)
+        worker.stop()
+    worker = r.serve()
+    await r.run(0.7)  # positions that moved alone are committed after half a second
+    token, at = b"", dict.fromkeys((CLICKSTREAM, POS), 0)
+    for blob in await r.store.slot(0).records():
+        if blob[:1] == b"A":
+            assert blob[1:-16] == token
+            token = blob[-16:]
+            continue
+        record = decode_turn(blob)
+        assert record.before == token
+        token = record.after
+        for topic, (start, end) in record.ranges.items():
+            assert start == at.get(topic, start)
+            at[topic] = end
+    assert token == (await r.store.slot(0).meta())["token"]
+    assert at == {CLICKSTREAM: 12, POS: 4, TRIGGERS: len(r.broker.visible())}
+
+
+async def test_faulty_records_become_dead_letters_with_their_place(rig: Callable[..., Any]) -> None:
+    r = await rig()
+    r.serve()
+    r.broker.append(CLICKSTREAM, A, (b"ann", b"poison"), A)
+    await r.run(0.1)
+    (letter,) = r.broker.dead
+    assert dict(letter.headers)["place"] == b"clickstream/0/1"
+    assert (letter.value, dict(letter.headers)["reason"]) == (b"poison", b"invalid")
+    assert (await r.store.slot(0).meta())["count:dead_lettered:clickstream"] == b"1"
+    assert (await r.customer(b"ann")).n == 2
+
+
+@pytest.mark.parametrize(("percent", "halts"), [(5.0, True), (100.0, False)])
+async def test_a_poison_storm_halts_and_commits_nothing_of_it(
+    rig: Callable[..., Any], percent: float, halts: bool
+) -> None:
+    r = await rig(poison_percent=percent)
+    partition = r.serve()
+    await r.run(0.05)
+    r.broker.append(CLICKSTREAM, *[(b"ann", b"poison")] * 100, *[A] * 500)
+    await r.run(0.2)
+    assert bool(partition.halted) == halts
+    assert (await r.customer(b"ann")).n == (0 if halts else 500)
+    if halts:
+        assert "100 of 600 records are invalid" in r.notes.halts[0]
+        assert "KAIROS_POISON_PERCENT" in r.notes.halts[0]
+
+
+async def test_it_halts_rather_than_guess(rig: Callable[..., Any]) -> None:
+    empty = Rig()
+    empty.serve()
+    await empty.run(0.05)
+    assert "kairos init" in empty.notes.halts[0]
+    empty.stop()
+
+    short = await rig()
+    short.broker.append(CLICKSTREAM, A, A)
+    worker = short.serve()
+    await short.run(0.1)
+    worker.stop()
+    short.broker.logs[CLICKSTREAM].clear()  # made anew
+    short.serve()
+    await short.run(0.05)
+    assert "goes on at 2, the log holds 0 to 0" in short.notes.halts[0]
+
+    gap = await rig()
+    gap.broker.append(CLICKSTREAM, A, A)
+    gap.broker.first[CLICKSTREAM] = 1
+    gap.serve()
+    await gap.run(0.05)
+    assert "goes on at 0, the log holds 1 to 2" in gap.notes.halts[0]
+
+
+async def test_a_bug_ends_the_task(rig: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    r = await rig()
+    monkeypatch.setattr(TallyFold, "absorb", lambda *_: 1 / 0)
+    partition = r.serve()
+    r.broker.append(CLICKSTREAM, A)
+    await r.run(0.1)
+    assert partition.task.done()
+    with pytest.raises(BaseExceptionGroup):
+        partition.task.result()

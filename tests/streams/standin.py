@@ -1,0 +1,24 @@
+"""Stands in for `kairos init`, `collector` and `worker` where only processes are tested: answers /readyz, no more."""
+
+import http.server
+import os
+import sys
+
+
+class Ready(http.server.BaseHTTPRequestHandler):
+    def do_GET(self) -> None:
+        self.send_response(200 if self.path == "/readyz" else 404)
+        self.end_headers()
+        self.wfile.write(b"".join(f"{name}={value}\n".encode() for name, value in os.environ.items()))
+
+
+def main(command: str) -> None:
+    if command == "init":
+        print("init", os.environ["KAIROS_KAFKA"], os.environ["KAIROS_REDIS"], os.environ["KAIROS_PARTITIONS"])
+        sys.exit(os.environ.get("STANDIN_INIT"))
+    port = os.environ["KAIROS_PORT" if command == "collector" else "KAIROS_METRICS_PORT"]
+    http.server.ThreadingHTTPServer(("127.0.0.1", int(port)), Ready).serve_forever()
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])
