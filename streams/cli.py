@@ -22,6 +22,7 @@ from streams.tools import here, playbook
 from streams.tools.asking import Wrong
 from streams.tools.books import books
 from streams.tools.customer import customer, customers
+from streams.tools.demo import demo
 from streams.tools.dev import dev
 from streams.tools.init import Foreign, init
 from streams.tools.replay.command import replay
@@ -40,6 +41,7 @@ app = typer.Typer(
 )
 
 TRY, RUN, LOOK = "Try it", "Run it", "Look at it"
+app.command(rich_help_panel=TRY)(demo)
 app.command(rich_help_panel=TRY)(dev)
 app.command(rich_help_panel=TRY)(replay)
 app.add_typer(playbook.app, name="playbook", rich_help_panel=RUN)
