@@ -19,6 +19,7 @@ from streams.logs import set_up_logs
 from streams.settings import BadSettings, Settings, read_settings, unknown
 from streams.state.store import Unavailable, Unfit
 from streams.tools import here
+from streams.tools.bench import bench
 from streams.tools.dev import dev
 from streams.tools.init import Foreign, init
 from streams.tools.replay.command import replay
@@ -38,6 +39,7 @@ app = typer.Typer(
 TRY, RUN, LOOK = "Try it", "Run it", "Look at it"
 app.command(rich_help_panel=TRY)(dev)
 app.command(rich_help_panel=TRY)(replay)
+app.command(rich_help_panel=TRY)(bench)
 
 
 @app.command("collector", rich_help_panel=RUN)
