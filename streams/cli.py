@@ -20,6 +20,7 @@ from streams.settings import BadSettings, Settings, read_settings, unknown
 from streams.state.store import Unavailable, Unfit
 from streams.tools import here, playbook
 from streams.tools.asking import Wrong
+from streams.tools.bench import bench
 from streams.tools.books import books
 from streams.tools.customer import customer, customers
 from streams.tools.demo import demo
@@ -49,6 +50,7 @@ app.command(rich_help_panel=LOOK)(books)
 app.command(rich_help_panel=LOOK)(customer)
 app.command(rich_help_panel=LOOK)(customers)
 app.command(rich_help_panel=LOOK)(triggers)
+app.command(rich_help_panel=TRY)(bench)
 
 
 @app.command("collector", rich_help_panel=RUN)
