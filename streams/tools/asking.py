@@ -37,7 +37,8 @@ async def metas(settings: Settings, store: Store) -> list[dict[str, bytes]]:
     missing = [partition for partition, meta in enumerate(found) if not meta]
     if missing:
         raise NoState(
-            f"no state of KAIROS_APP={settings.app} for partitions {missing} in {redis_url(settings)}: run `kairos init`"
+            f"no state of KAIROS_APP={settings.app} for partitions {missing} in {redis_url(settings)}: "
+            "run `kairos init`"
         )
     return found
 
