@@ -12,6 +12,7 @@ Kafka may be away at any time, from the start on: `run` connects, looks and conn
 import asyncio
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any, Final
 from zlib import crc32
 
@@ -262,7 +263,9 @@ class Producer:
             round.tell(NotTaken("kafka: connection lost"))
         kafka._message_accumulator.fail_all(KafkaError("closed"))
         await kafka.client.close()
-        await kafka.stop()
+        # Where a batch was being tried again, its sender trips over the batch having failed meanwhile.
+        with suppress(KafkaError, KeyError):
+            await kafka.stop()
 
     async def _rest(self, seconds: float) -> None:
         """Sleep, unless it is time to go."""
