@@ -8,11 +8,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any, Final
-from zoneinfo import available_timezones
+from zoneinfo import ZoneInfo, available_timezones
+
+from pydantic import TypeAdapter, ValidationError
 
 from processors.places import Path
 from schemas import event
-from schemas.playbook import Channels, Play, Policies, seconds
+from schemas.playbook import Channels, Duration, Play, Policies
 
 EVENTS: Final = (
     *(event.PAGE, event.SCREEN, event.IDENTIFIED, event.SEARCHED, event.LIST_VIEWED),
@@ -21,6 +23,7 @@ EVENTS: Final = (
 )
 """Names we know. Others are a shop's own, unless they look like one of these."""
 SEEN_AT: Final = ("web", "app", "store")
+DURATION: Final = TypeAdapter(Duration)
 EXPIRES: Final[float] = Play.model_fields["expires"].default
 
 
@@ -51,12 +54,18 @@ def check(playbook: Mapping[str, Any]) -> Iterator[Finding]:
 
 
 def _zones(quiet: Mapping[str, Any]) -> Iterator[Finding]:
-    known = available_timezones()
     for field, also in (("zone", "customer, or a zone"), ("otherwise", "a zone")):
         zone = quiet.get(field)
-        if isinstance(zone, str) and zone not in known and (field, zone) != ("zone", "customer"):
-            wanted = near(zone, sorted(known)) or f"{also} as Europe/Berlin"
+        if isinstance(zone, str) and (field, zone) != ("zone", "customer") and not _is_zone(zone):
+            wanted = near(zone, sorted(available_timezones())) or f"{also} as Europe/Berlin"
             yield Finding(("policies", "quiet", field), f"there is no time zone {zone!r}", wanted)
+
+
+def _is_zone(name: str) -> bool:
+    try:
+        return bool(ZoneInfo(name).key)
+    except (KeyError, ValueError, OSError):  # unknown; no name for a file; a folder
+        return False
 
 
 def _usual(usual: Mapping[str, Any], names: Sequence[str]) -> Iterator[Finding]:
@@ -153,12 +162,11 @@ def _texts(part: Mapping[str, Any], name: str) -> list[tuple[int, str]]:
 
 
 def _span(part: Mapping[str, Any], name: str) -> float | None:
-    """A duration in seconds."""
+    """A duration in seconds, when it is one that may stand here."""
     try:
-        value = seconds(part.get(name))
-    except ValueError:
+        return DURATION.validate_python(part.get(name))
+    except ValidationError:
         return None
-    return float(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else None
 
 
 def _days(span: float) -> str:

@@ -117,13 +117,17 @@ class Compiler:
     def __init__(self) -> None:
         self.bought = Bought()
         self.language = Language(VARIABLES, ITEM_FIELDS, {"bought": self.bought})
+        self._made: dict[tuple[str, str, bool], Expression] = {}
 
     def expression(self, field: str, text: str, after: bool) -> Expression:
         """One expression of a play. `after`: the play waits for a silence. Raises BadExpression."""
+        if made := self._made.get((field, text, after)):
+            return made
         made = self.language.compile(text)
         problems = [*_kind_problem(field, made.kind), *_name_problems(field, made.names, text, after)]
         if problems:
             raise BadExpression(problems)
+        self._made[field, text, after] = made
         return made
 
     def slips(self, number: int, play: str, fields: Iterable[tuple[str, str]], after: bool) -> Iterator[Slip]:
@@ -160,9 +164,10 @@ def _found(text: str, name: str, what: str, wanted: str) -> Problem:
     return Problem(len(before), len(before[-1]) + 1, what, wanted)
 
 
-def compile(playbook: Playbook) -> "Conditions":
-    """The conditions of all plays. Raises BadConditions with every fault."""
-    compiler = Compiler()
+def compile(playbook: Playbook, compiler: Compiler | None = None) -> "Conditions":
+    """The conditions of all plays. `compiler`: one that has made some of them already. Raises BadConditions with every
+    fault."""
+    compiler = compiler or Compiler()
     slips: list[Slip] = []
     for number, play in enumerate(playbook.plays):
         slips += compiler.slips(number, play.id, texts(play), play.after is not None)

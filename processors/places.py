@@ -18,7 +18,7 @@ Path = tuple[str | int, ...]
 """Keys and indices from the top: ("plays", 2, "when")."""
 
 BREAK: Final = re.compile("\r\n|[\n\r\x85\u2028\u2029]")
-INT, FLOAT = re.compile(r"[-+]?\d+"), re.compile(r"[-+]?(\.\d+|\d+(\.\d*)?)([eE][-+]?\d+)?")
+INT, FLOAT = re.compile(r"[-+]?\d+", re.ASCII), re.compile(r"[-+]?(\.\d+|\d+(\.\d*)?)([eE][-+]?\d+)?", re.ASCII)
 WORDS: Final = {"": None, "~": None, "null": None, "true": True, "True": True, "false": False, "False": False}
 ESCAPES: Final = {"x": 4, "u": 6, "U": 10}
 """How long such an escape in double quotes is, backslash included."""
@@ -97,7 +97,7 @@ def read_yaml(text: str, as_text: Callable[[Path], bool]) -> Document:
         node = _Loader(text).get_single_node()
     except yaml.MarkedYAMLError as exc:
         mark = exc.problem_mark or exc.context_mark
-        raise BadYaml(Stain(mark.index if mark else 0, _words(exc), exc.context or "")) from None
+        raise BadYaml(Stain(mark.index if mark else 0, *_words(exc))) from None
     except yaml.reader.ReaderError as exc:
         raise BadYaml(Stain(exc.position, "a character YAML does not allow", "plain text in UTF-8")) from None
     except RecursionError:
@@ -119,10 +119,16 @@ class _Loader(yaml.BaseLoader):
         return super().compose_node(parent, index)
 
 
-def _words(exc: yaml.MarkedYAMLError) -> str:
-    if exc.problem and "cannot start any token" in exc.problem:
-        return exc.problem.replace("that cannot start any token", "where none may stand; tabs do not indent")
-    return str(exc.problem or "not YAML")
+def _words(exc: yaml.MarkedYAMLError) -> tuple[str, str]:
+    """What and wanted; the commonest complaints in words of our own."""
+    problem = str(exc.problem or "not YAML")
+    if "cannot start any token" in problem:
+        return problem.replace("that cannot start any token", "where none may stand"), "spaces to indent, or quotes"
+    if "block end" in problem:
+        return "a line that stands in no list or map", "the same indentation as the lines it belongs to"
+    if "another document" in problem:
+        return "a second document", "one playbook in a file"
+    return problem, str(exc.context or "")
 
 
 def _read(document: Document, node: Any, path: Path, key: int, as_text: Callable[[Path], bool]) -> Any:

@@ -66,7 +66,7 @@ class BadPlaybook(Exception):
     """A text that is no playbook we may use, with all its faults in the order of the text."""
 
     def __init__(self, faults: list[Fault]) -> None:
-        super().__init__("\n".join(f"{f.line}:{f.column}: {f.what}" for f in faults))
+        super().__init__("\n".join(f"line {f.line}, column {f.column}: {f.what}; wanted {f.wanted}" for f in faults))
         self.faults = faults
 
 
@@ -86,11 +86,12 @@ def read_playbook(text: str) -> Loaded:
     except BadYaml as exc:
         line, column = Document(text.removeprefix("\ufeff")).place(exc.stain.index)
         raise BadPlaybook([Fault(line, column, "", exc.stain.what, exc.stain.wanted)]) from None
-    faults = sorted({*Reader(document).faults()})
+    reader = Reader(document)
+    faults = sorted({*reader.faults()})
     if faults:
         raise BadPlaybook(faults)
     playbook = Playbook.model_validate(document.data)
-    return Loaded(playbook, conditions.compile(playbook), version(playbook))
+    return Loaded(playbook, conditions.compile(playbook, reader.compiler), version(playbook))
 
 
 def version(playbook: Playbook) -> str:
@@ -120,6 +121,7 @@ class Reader:
     def __init__(self, document: Document) -> None:
         self.document = document
         self.data: Any = document.data
+        self.compiler = Compiler()
 
     def faults(self) -> Iterator[Fault]:
         """All of them, in no order."""
@@ -175,11 +177,11 @@ class Reader:
 
     def _conditions(self) -> Iterator[Fault]:
         """Faults of expressions, also in plays whose shape is at fault."""
-        plays, compiler = self.data.get("plays"), Compiler()
+        plays = self.data.get("plays")
         for number, play in enumerate(plays if isinstance(plays, list) else []):
             if isinstance(play, dict):
                 after = play.get("after") is not None
-                for slip in compiler.slips(number, str(play.get("id", "")), _texts(play), after):
+                for slip in self.compiler.slips(number, str(play.get("id", "")), _texts(play), after):
                     yield self._slip(slip)
 
     def _slip(self, slip: Slip) -> Fault:

@@ -8,7 +8,7 @@ import json
 from datetime import time
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, FiniteFloat
 
 UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0, "w": 604_800.0}
 
@@ -19,7 +19,7 @@ def seconds(value: object) -> object:
         return value
     for unit, size in sorted(UNITS.items(), key=lambda item: -len(item[0])):
         number = value.strip().removesuffix(unit)
-        if number != value.strip() and number.replace(".", "", 1).isdigit():
+        if number != value.strip() and number.isascii() and number.replace(".", "", 1).isdigit():
             return float(number) * size
     raise ValueError(f"wanted a duration as 45m, 24h or 7d; got {value!r}")
 
@@ -90,8 +90,10 @@ class IntentModel(Part):
     """A logistic model over sums that decay: score = 1 / (1 + exp(-(bias + sum of weight * log1p(sum))))."""
 
     half_life: Duration = 900.0
-    bias: float = -3.0
-    weights: dict[Literal["views", "searches", "lists", "adds", "removes", "checkouts", "orders", "dwell"], float] = {}
+    bias: FiniteFloat = -3.0
+    weights: dict[
+        Literal["views", "searches", "lists", "adds", "removes", "checkouts", "orders", "dwell"], FiniteFloat
+    ] = {}
     fitted_on: str = ""
     """What the weights were fitted on, in words."""
 

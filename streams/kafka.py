@@ -108,7 +108,8 @@ async def bounds(
         if not missing:
             return found
         if time.monotonic() > give_up:
-            raise Unavailable(f"kafka: wanted the ends of {sorted(missing)}; got no leader's answer in {patience:g} s")
+            topics = ", ".join(sorted({topic for topic, _ in missing}))
+            raise Unavailable(f"kafka: wanted the ends of {topics}; got no leader's answer in {patience:g} s")
         await client.force_metadata_update()
         await asyncio.sleep(0.1)
 

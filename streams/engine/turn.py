@@ -94,7 +94,7 @@ class Turns:
         until = self.inbox.caught_up() - self.world.settings.clock_bound if self.ready else 0.0
         turn = Turn(self.world.now(), until, self._customers)
         left = self._decide(fold, turn, gathered)
-        if turn.changed or turn.faults or left or gathered.judged is not None or not gathered.batches:
+        if turn.changed or turn.counts or turn.faults or left or gathered.judged is not None or not gathered.batches:
             await self._commit(fold, turn, gathered, left, keys)
 
     # -- gather

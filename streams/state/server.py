@@ -129,6 +129,15 @@ class Server:
         await asyncio.sleep(random.uniform(0, min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** len(tries))))
 
     async def _send(self, target: Any, command: tuple[Any, ...]) -> Any:
+        try:
+            return await self._route(target, command)
+        except (AttributeError, TypeError) as error:
+            if "'NoneType' object" not in str(error):
+                raise
+            # redis-py stumbles over a connection that the server or another call has closed (redis/redis-py#4287)
+            raise ConnectionError("the connection was closed") from error
+
+    async def _route(self, target: Any, command: tuple[Any, ...]) -> Any:
         if not self.clustered:
             return await self._client.execute_command(*command)
         # redis-py would send a function call twice, the first time to ask the server which keys are in it

@@ -31,9 +31,11 @@ def triggers(
     async def work(settings: Settings) -> None:
         console = Console(highlight=False)
         async for trigger in follow(settings, from_start, idle):
-            print(msgspec.json.encode(trigger).decode(), flush=True) if as_json else console.print(line(trigger))
+            print(msgspec.json.encode(trigger).decode(), flush=True) if as_json else console.print(
+                line(trigger), soft_wrap=True
+            )
 
-    ask("triggers", work)
+    ask(work)
 
 
 async def follow(settings: Settings, from_start: bool, idle: float = 0.0) -> AsyncIterator[Trigger]:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import structlog
 from redis._parsers.base import BaseParser
+from redis.asyncio.connection import Connection
 
 from streams.state.outage import passes
 from streams.state.redis import RedisStore
@@ -135,6 +136,26 @@ class TestRedisStore(RedisContract):
             assert (gate.lost, answer.next_due, answer.due) == (5, 2.5, [b"ann"])
             assert await slot.records() == [b"A" + token(1), b"turn 1"]
             assert await slot.outbox_size() == 0
+
+    async def test_redis_py_stumbling_over_a_closed_connection_is_asked_again(
+        self, store: RedisStore, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        slot = await opened(store)
+        faults = [TypeError("'NoneType' object is not callable"), AttributeError("'NoneType' object has no attribute")]
+        send = Connection.send_packed_command
+
+        async def stumble(self: Connection, *arguments: Any, **options: Any) -> None:
+            if faults:
+                raise faults.pop()
+            await send(self, *arguments, **options)
+
+        monkeypatch.setattr(Connection, "send_packed_command", stumble)
+        await slot.commit(turn(1))
+        assert not faults
+        assert await slot.records() == [b"A" + token(1), b"turn 1"]
+        faults.append(TypeError("unhashable type: 'list'"))
+        with pytest.raises(TypeError, match="unhashable"):
+            await slot.commit(turn(2))
 
     async def test_one_may_be_cancelled_while_another_goes_on(self, store: RedisStore) -> None:
         slot = await opened(store)

@@ -87,14 +87,12 @@ def replay(
 
     Times are moved so that the stream ends now: plays see it as today. Ends with the books of this replay.
     """
-    if name == "segment" and via is Way.kafka:
-        raise typer.BadParameter("segment files go --via http: reading Segment calls is the collector's work")
 
     async def work(settings: Settings) -> int:
         way = Out(settings, via, url or f"http://{settings.host}:{settings.port}", key or _server_key(settings))
         return await _Replay(path, FORMATS[name], pace, keep_times, way, as_json).run()
 
-    raise typer.Exit(ask("replay", work))
+    raise typer.Exit(ask(work))
 
 
 def _server_key(settings: Settings) -> str:
@@ -172,11 +170,11 @@ class _Replay:
     def _report(self, seconds: float, failure: str) -> None:
         tally = self._tally
         for bad in tally.reasons:
-            self._told.print(f"{self._path.name}, line {bad.line}: {bad.reason}", style="yellow", markup=False)
+            self._told.print(f"{self._path.name}, line {bad.line}: {bad.reason}", style="yellow", markup=False, soft_wrap=True)
         if tally.rejected > len(tally.reasons):
             self._told.print(f"... and {tally.rejected - len(tally.reasons):,} more rejected", style="yellow")
         if failure:
-            self._told.print(f"replay: {failure}", style="red", markup=False)
+            self._told.print(f"replay: {failure}", style="red", markup=False, soft_wrap=True)
         if tally.unanswered:
             text = f"replay: {tally.unanswered:,} sent without an answer; send the file again, duplicates are dropped"
             self._told.print(text, style="red")

@@ -39,7 +39,7 @@ class OverHttp:
     def __init__(self, settings: Settings, url: str, key: str, tally: Tally) -> None:
         self._settings, self._tally = settings, tally
         self._url = url.rstrip("/") + "/v1/import"
-        self._session = aiohttp.ClientSession(auth=aiohttp.BasicAuth(key, ""))
+        self._session = aiohttp.ClientSession(headers={"X-Write-Key": key})
         self._lanes: list[asyncio.Queue[Waiting]] = [asyncio.Queue(ROOM) for _ in range(LANES)]
         self._tasks = [asyncio.create_task(self._serve(lane)) for lane in self._lanes]
 
