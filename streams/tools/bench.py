@@ -10,9 +10,7 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from streams.tools.parts import Failed, Missing
-
-from .asking import fail
+from .asking import Wrong
 
 ROOT = Path(__file__).parents[2]
 
@@ -24,11 +22,11 @@ def bench(
 ) -> None:
     """Measure CPU an event, throughput and latency here, each beside the least that could be done. Needs a checkout."""
     if not (ROOT / "tests" / "bench" / "runner.py").exists():
-        fail("bench", f"wanted a checkout with tests/bench, which no wheel holds; got {ROOT}", 2)
+        raise Wrong(f"bench: wanted a checkout with tests/bench, which no wheel holds; got {ROOT}")
     sys.path.insert(0, str(ROOT))
     runner = importlib.import_module("tests.bench.runner")
     if name not in runner.names():
-        fail("bench", f"wanted one of {', '.join(runner.names())}; got {name}", 2)
+        raise Wrong(f"bench: wanted one of {', '.join(runner.names())}; got {name}")
     told = Console(stderr=True, highlight=False)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     progress = Progress(*columns, console=told, disable=as_json or not told.is_terminal, transient=True)
@@ -39,9 +37,4 @@ def bench(
         else:
             Console(highlight=False).print(importlib.import_module("tests.bench.figures").table(report))
 
-    try:
-        runner.run(name, rounds, progress, tell)
-    except Missing as exc:
-        fail("bench", exc, 2)
-    except Failed as exc:
-        fail("bench", exc, 1)
+    runner.run(name, rounds, progress, tell)
