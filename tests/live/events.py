@@ -45,8 +45,9 @@ class Sent(Struct, frozen=True):
 def happened(customer: str, name: str, *, at: float | None = None, **fields: Any) -> Sent:
     """An event of now, or of `at`, seconds since the epoch."""
     topic = CART if name in CART_NAMES else POS if name in POS_NAMES else CLICKSTREAM
-    usual = {"id": f"{customer}/{name}/{fields.get('cart', '')}", "time": time.time() if at is None else at}
-    return Sent(topic, customer.encode(), encode_event(Event(**(usual | {"name": name, "channel": "web"} | fields))))
+    usual: dict[str, Any] = {"id": f"{customer}/{name}/{fields.get('cart', '')}", "name": name, "channel": "web"}
+    event = Event(**(usual | {"time": time.time() if at is None else at} | fields))
+    return Sent(topic, customer.encode(), encode_event(event))
 
 
 def boots(price: float = 40.0) -> list[Product]:
@@ -54,13 +55,14 @@ def boots(price: float = 40.0) -> list[Product]:
 
 
 def added(customer: str, cart: str, **fields: Any) -> Sent:
+    """Into a cart."""
     return happened(customer, ADDED, cart=cart, **{"products": boots()} | fields)
 
 
 def at_the_till(customer: str, receipt: str, **fields: Any) -> Sent:
-    return happened(
-        customer, ORDERED, order=receipt, **{"channel": "store", "products": boots(), "total": 40 * MICROS} | fields
-    )
+    """An order, paid in a shop."""
+    usual: dict[str, Any] = {"channel": "store", "products": boots(), "total": 40 * MICROS}
+    return happened(customer, ORDERED, order=receipt, **usual | fields)
 
 
 class Shopping(Struct):
@@ -84,7 +86,12 @@ def shopping(count: int, customers: int = 300, *, bad: int = 5, seed: int = 1) -
         customer = f"c{chance.randrange(customers)}"
         product = Product(f"p{chance.randrange(50)}", price=chance.randrange(1, 90) * MICROS)
         total = product.price if name == ORDERED else 0
-        where = {"id": f"e{number}", "at": start + 60.0 * number / count, "products": [product], "total": total}
+        where: dict[str, Any] = {
+            "id": f"e{number}",
+            "at": start + 60.0 * number / count,
+            "products": [product],
+            "total": total,
+        }
         found.records.append(happened(customer, name, **where))
         if name == ADDED:
             found.additions.append((customer.encode(), f"e{number}"))

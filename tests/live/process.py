@@ -23,7 +23,7 @@ PATIENCE = 60.0
 GRACE = 15.0
 
 
-async def until(holds: Callable[[], Awaitable[T]], wanted: str, seconds: float = PATIENCE) -> T:
+async def until(holds: Callable[[], Awaitable[T | None]], wanted: str, seconds: float = PATIENCE) -> T:
     """Ask until the answer is true, and give it; fails the test when time is over."""
     give_up = time.monotonic() + seconds
     while not (found := await holds()):
@@ -70,8 +70,7 @@ class Process:
             found = self._process.poll()
             return None if found is None else (found,)
 
-        (found,) = await until(code, f"the end of {self.name}", seconds) or (0,)
-        return found
+        return (await until(code, f"the end of {self.name}", seconds))[0]
 
     async def kill(self) -> None:
         """SIGKILL; returns when it is gone."""

@@ -29,7 +29,8 @@ from streams import kafka
 from streams.settings import PREFIX, Settings
 from streams.state import open_store
 from streams.state.store import Store
-from streams.tools.books import lags, metas
+from streams.tools.asking import metas
+from streams.tools.books import lags
 from streams.tools.parts import free_port
 from tests.live.events import Sent
 from tests.live.process import PATIENCE, Process, Served, until
