@@ -112,7 +112,8 @@ class Turns:
             moved = self.inbox.gathered != self._written
             limit = IDLE_COMMIT if moved and (wait is None or wait > IDLE_COMMIT) else wait
             try:
-                await asyncio.wait_for(self.inbox.arrived.wait(), limit)
+                async with asyncio.timeout(limit):  # `wait_for` may lose a cancellation, Python 3.11's does
+                    await self.inbox.arrived.wait()
             except TimeoutError:
                 if moved and limit == IDLE_COMMIT:
                     break  # an empty turn commits the positions
