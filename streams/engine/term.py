@@ -57,8 +57,8 @@ class Term:
 
     def put(self, topic: str, fetch: Fetch) -> None:
         """A fetch comes in from the agent. Never waits."""
-        if not self._open:
-            return
+        if not self._open or (topic != TRIGGERS and not self.turns.ready):
+            return  # also what an earlier term asked for: the drain gathers `triggers` only
         back = self.inbox.put(topic, fetch)
         if back is not None and topic not in self._healing:
             self._healing.add(topic)
