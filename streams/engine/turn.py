@@ -5,8 +5,9 @@ slot in one call under a new token. That call is in flight while the next turn g
 before the next commit is sent, and only then is it true: only then do its triggers go to the relay and may customers
 leave the cache. A refused commit raises `Refused`, the term ends, and all that is known here dies with it.
 
-A turn that changed nobody (triggers read back as expected) sends nothing: its positions ride with the next commit, or
-with an empty one after half a second of idleness. The commit answers who is due, so timers need no polling.
+A turn that changed nobody (triggers read back as expected) sends nothing: its positions, and the ids that leave the
+outbox, ride with the next commit, or with an empty one after half a second of idleness. The commit answers who is due,
+so timers need no polling.
 """
 
 import asyncio
@@ -27,6 +28,8 @@ from streams.state.store import Commit, Committed, Opened, Slot
 
 IDLE_COMMIT = 0.5
 """Seconds after which positions that moved without a change are committed."""
+LEFT_MOST = 1000
+"""Triggers read back, known already, whose ids ride with the next commit; more than so many make one."""
 NEAR = 0.01
 """Seconds between looks at the clock while a timer is due and the logs are not yet read up to it."""
 
@@ -74,6 +77,8 @@ class Turns:
         self._pending = sorted(
             ((id.decode(), decode_message(entry)) for id, entry in opened.outbox), key=lambda item: item[1].sequence
         )
+        self._left: list[str] = []
+        """Ids that leave the outbox with the next commit: seen in Kafka, or revoked."""
         self._flight: Flight | None = None
         self._next_due: float | None = None
         self._due: list[bytes] = []
@@ -94,9 +99,10 @@ class Turns:
         keys = await self._load(gathered)
         until = self.inbox.caught_up() - self.world.settings.clock_bound if self.ready else 0.0
         turn = Turn(self.world.now(), until, self._customers)
-        left = self._decide(fold, turn, gathered)
-        if turn.changed or turn.counts or turn.faults or left or gathered.judged is not None or not gathered.batches:
-            await self._commit(fold, turn, gathered, left, keys)
+        self._decide(fold, turn, gathered)
+        something = turn.changed or turn.counts or turn.faults or gathered.judged is not None
+        if something or not gathered.batches or len(self._left) > LEFT_MOST:
+            await self._commit(fold, turn, gathered, keys)
 
     # -- gather
 
@@ -109,7 +115,7 @@ class Turns:
             if (wait := self._wait()) is not None and wait <= 0:
                 break  # an empty turn: its commit answers who is due
             self.inbox.arrived.clear()
-            moved = self.inbox.gathered != self._written
+            moved = self.inbox.gathered != self._written or self._relay.letters
             limit = IDLE_COMMIT if moved and (wait is None or wait > IDLE_COMMIT) else wait
             try:
                 async with asyncio.timeout(limit):  # `wait_for` may lose a cancellation, Python 3.11's does
@@ -146,8 +152,8 @@ class Turns:
 
     # -- decide
 
-    def _decide(self, fold: Fold[Any], turn: Turn[Any], gathered: Gathered) -> list[bytes]:
-        """Fold it all. Answers ids that leave the outbox: seen in Kafka, or revoked."""
+    def _decide(self, fold: Fold[Any], turn: Turn[Any], gathered: Gathered) -> None:
+        """Fold it all."""
         for topic, fetch in gathered.batches:
             if fetch.records:
                 fold.absorb(turn, topic, fetch.records)
@@ -156,20 +162,17 @@ class Turns:
         if gathered.judged is not None:
             fold.judge(turn, [(id, m.key or b"") for id, m in gathered.judged if m.topic == TRIGGERS])
         self._poison.watch(sum(len(fetch.records) for _, fetch in gathered.batches), turn.faults)
-        left = [id for id in turn.returned if not self._relay.returned(id)]
+        for id in turn.returned:
+            self._relay.returned(id)
+        self._left += turn.returned + turn.revoked
         if not self.ready:
-            here = {id for id, _ in self._pending}
-            gone = here.intersection(left).union(turn.revoked)
+            gone = {*turn.returned, *turn.revoked}
             self._pending = [item for item in self._pending if item[0] not in gone]
-            left = list(gone)
-        return [id.encode() for id in left]
 
     # -- commit
 
-    async def _commit(
-        self, fold: Fold[Any], turn: Turn[Any], gathered: Gathered, left: list[bytes], wanted: set[bytes]
-    ) -> None:
-        commit, leaving = self._pack(fold, turn, gathered, left)
+    async def _commit(self, fold: Fold[Any], turn: Turn[Any], gathered: Gathered, wanted: set[bytes]) -> None:
+        commit, leaving = self._pack(fold, turn, gathered)
         await self._settle(wanted)
         if gathered.judged is not None:
             leaving = self._pending
@@ -177,9 +180,7 @@ class Turns:
         self._flight = Flight(commit, answer, leaving, wanted, dict(self._written), turn, self.world.now())
         self.world.watch.turned(self.partition, turn, sum(len(fetch.records) for _, fetch in gathered.batches))
 
-    def _pack(
-        self, fold: Fold[Any], turn: Turn[Any], gathered: Gathered, left: list[bytes]
-    ) -> tuple[Commit, list[Leaving]]:
+    def _pack(self, fold: Fold[Any], turn: Turn[Any], gathered: Gathered) -> tuple[Commit, list[Leaving]]:
         leaving = [*turn.messages, *self._dead_letters(turn)]
         for _, message in leaving:
             message.sequence = self._sequence = self._sequence + 1
@@ -200,8 +201,9 @@ class Turns:
             wake=[(k, at) for k, at in turn.wake.items() if at is not None],
             sleep=[k for k, at in turn.wake.items() if at is None],
             outbox=[(id.encode(), encode_message(message)) for id, message in leaving],
-            left=left,
+            left=[id.encode() for id in self._left + self._relay.letters],
         )
+        self._left, self._relay.letters = [], []
         return commit, leaving
 
     def _meta(self, turn: Turn[Any], ahead: dict[str, tuple[int, int]], leaving: bool) -> dict[str, bytes]:
