@@ -28,6 +28,9 @@ from streams.state.store import Commit, Committed, Opened, Slot
 
 IDLE_COMMIT = 0.5
 """Seconds after which positions that moved without a change are committed."""
+PROOF = 10.0
+"""Seconds of idleness after which a term asks whether the slot is still its own: else it would not see that the store
+went back in time before the next event comes."""
 LEFT_MOST = 1000
 """Triggers read back, known already, whose ids ride with the next commit; more than so many make one."""
 NEAR = 0.01
@@ -116,13 +119,15 @@ class Turns:
                 break  # an empty turn: its commit answers who is due
             self.inbox.arrived.clear()
             moved = self.inbox.gathered != self._written or self._relay.letters
-            limit = IDLE_COMMIT if moved and (wait is None or wait > IDLE_COMMIT) else wait
+            limit = min(wait or PROOF, IDLE_COMMIT if moved else PROOF)
             try:
                 async with asyncio.timeout(limit):  # `wait_for` may lose a cancellation, Python 3.11's does
                     await self.inbox.arrived.wait()
             except TimeoutError:
                 if moved and limit == IDLE_COMMIT:
                     break  # an empty turn commits the positions
+                if limit == PROOF:
+                    await self._slot.load((self._token, self._token), [])
         due, self._due = self._due, []
         return Gathered(self.inbox.take(self.world.settings.turn_records), due)
 
