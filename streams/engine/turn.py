@@ -11,8 +11,9 @@ with an empty one after half a second of idleness. The commit answers who is due
 
 import asyncio
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any
 
 from processors.turn import Fold, Turn
@@ -168,7 +169,7 @@ class Turns:
         self, fold: Fold[Any], turn: Turn[Any], gathered: Gathered, left: list[bytes], wanted: set[bytes]
     ) -> None:
         commit, leaving = self._pack(fold, turn, gathered, left)
-        await self._settle()
+        await self._settle(wanted)
         if gathered.judged is not None:
             leaving = self._pending
         answer = asyncio.create_task(self._slot.commit(commit))
@@ -223,8 +224,8 @@ class Turns:
             letters.append((f"dead:{place}", message))
         return letters
 
-    async def _settle(self) -> None:
-        """Wait for the commit in flight. Only now is it true."""
+    async def _settle(self, ahead: Collection[bytes] = frozenset()) -> None:
+        """Wait for the commit in flight. Only now is it true. `ahead`: customers of the commit that goes next."""
         if self._flight is None:
             return
         flight = self._flight
@@ -234,17 +235,17 @@ class Turns:
         self.committed = flight.positions
         if flight.leaving:
             self._relay.put(flight.leaving)
-        self._evict(flight.wanted)
+        self._evict(flight.wanted, ahead)
         self.world.watch.committed(self.partition, flight.turn, self.world.now() - flight.since)
 
-    def _evict(self, wanted: Sequence[bytes] | set[bytes]) -> None:
-        """Keep the cache within its bound, the youngest last. Never before its commit is known: a load would be
-        older."""
+    def _evict(self, wanted: Collection[bytes], ahead: Collection[bytes]) -> None:
+        """Keep the cache within its bound, the youngest last. Never before their commit is known, so none of `ahead`:
+        a load would be older."""
         customers, most = self._customers, self.world.settings.cache_customers
         if len(customers) <= most:
             return
-        for key in wanted:
+        for key in (*wanted, *ahead):
             if key in customers:
                 customers[key] = customers.pop(key)
-        for key in [key for _, key in zip(range(len(customers) - most), customers, strict=False)]:
+        for key in [key for key in islice(customers, len(customers) - most) if key not in ahead]:
             del customers[key]

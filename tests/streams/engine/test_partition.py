@@ -247,3 +247,16 @@ async def test_a_bug_ends_the_task(rig: Callable[..., Any], monkeypatch: pytest.
     assert partition.task.done()
     with pytest.raises(BaseExceptionGroup):
         partition.task.result()
+
+
+async def test_a_small_cache_never_forgets_a_customer_whose_commit_is_under_way(rig: Callable[..., Any]) -> None:
+    """The settled commit before made room by evicting them; the next load was older than the commit in flight."""
+    r = await rig(turn_records=1, cache_customers=1)
+    r.serve()
+    for _ in range(10):
+        r.broker.append(CLICKSTREAM, A)
+        r.broker.append(CART, B)
+        r.broker.append(POS, A, B)
+        await r.run(0.02)
+    await r.run(0.2)
+    assert [(await r.customer(key)).n for key in (b"ann", b"bob")] == [20, 20]
