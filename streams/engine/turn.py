@@ -11,7 +11,7 @@ with an empty one after half a second of idleness. The commit answers who is due
 
 import asyncio
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any

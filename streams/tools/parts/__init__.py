@@ -18,4 +18,16 @@ from .tansu import Tansu
 KINDS: dict[str, type[Part]] = {part.kind: part for part in (Tansu, Apache, Redis, Valkey, Command)}
 """What a part is called in a guard's spec."""
 
-__all__ = ["KINDS", "Apache", "Command", "Failed", "Missing", "Part", "Redis", "Tansu", "Valkey", "free_port", "three_brokers"]
+__all__ = [
+    "KINDS",
+    "Apache",
+    "Command",
+    "Failed",
+    "Missing",
+    "Part",
+    "Redis",
+    "Tansu",
+    "Valkey",
+    "free_port",
+    "three_brokers",
+]

@@ -6,16 +6,21 @@ of the decisions: it is the engine's own code, the only place of the verifier wh
 
 import bisect
 from typing import Any
+from unittest import mock
 
+from processors import outcome, returns
 from processors.decide import Decider
 from processors.playbook import read_playbook
 from processors.turn import Turn as Given
-from schemas.customer import encode_customer
+from schemas.customer import Decisions, encode_customer
 from schemas.topics import DEAD_LETTERS, TRIGGERS, partition_of
+from schemas.trigger import Refusal
 from schemas.turn import decode_message
 from tests.faults.verifier.evidence import INPUTS, Entry, Evidence
 from tests.faults.verifier.findings import Findings
 from tests.faults.verifier.turns import Chain, Turn, counters
+
+REFUSE = outcome.refuse
 
 
 class Row:
@@ -45,8 +50,15 @@ class Again:
         self._offsets = {topic: [row.offset for row in rows] for topic, rows in self._rows.items()}
 
     def run(self) -> None:
-        for turn in self.chain.turns:
-            self._turn(turn)
+        with mock.patch.object(outcome, "refuse", self._refuse), mock.patch.object(returns, "refuse", self._refuse):
+            for turn in self.chain.turns:
+                self._turn(turn)
+
+    def _refuse(self, turn: Given[Any], decisions: Decisions, refusal: Refusal) -> None:
+        """A customer keeps only the newest refusals; here all are kept."""
+        REFUSE(turn, decisions, refusal)
+        told = {name: getattr(refusal, name) for name in ("id", "play", "reason", "time", "decided")}
+        self.refused[refusal.id] = told | {"who": (self.partition, b"")}
 
     def _decider(self, version: str) -> Decider:
         if version not in self._deciders:
@@ -89,17 +101,6 @@ class Again:
         for id in given.revoked:
             self.pending.pop(id, None)
         self.revoked += given.revoked
-        for key in given.changed:
-            decisions = self.customers[key].decisions
-            for one in decisions.refused if decisions else ():
-                self.refused[one.id] = {
-                    "id": one.id,
-                    "play": one.play,
-                    "reason": one.reason,
-                    "time": one.time,
-                    "decided": one.decided,
-                    "who": (self.partition, key),
-                }
 
 
 def fold_again(evidence: Evidence, partition: int, chain: Chain, found: Findings) -> Again:
