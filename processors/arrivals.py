@@ -28,7 +28,7 @@ def arrivals(
             refuse(turn, topic, record, "keyless", "wanted a customer as the key, got none")
         elif (customer := customers.get(key)) is None:
             refuse(turn, topic, record, "misplaced", f"wanted a customer of this turn, got {key[:KEY_MOST]!r}")
-        elif customer == NOBODY and not sound(key):
+        elif customer.clickstream is None and customer == NOBODY and not sound(key):
             detail = f"wanted a key of 1 to {KEY_MOST} bytes UTF-8 without control characters, got {key[:KEY_MOST]!r}"
             refuse(turn, topic, record, "keyless", detail)
         else:

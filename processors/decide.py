@@ -10,6 +10,7 @@ from typing import Final
 
 from processors import intent, plays, profile, returns
 from processors.arrivals import arrivals
+from processors.floors import floors
 from processors.outcome import Outcomes
 from processors.plays import Listening
 from processors.proposals import Conditions, Person, Proposal, of_event, of_held, of_silence
@@ -30,7 +31,7 @@ class Decider:
         self, app: str, playbook: Playbook, conditions: Conditions, version: str, clock_bound: float = 0.0
     ) -> None:
         self.version: Final = version
-        self.playbook, self.conditions = playbook, conditions
+        self.playbook, self.conditions, self.floors = playbook, conditions, floors(playbook.plays)
         self.outcomes = Outcomes(app, playbook, version, clock_bound)
         self.listening = plays.by_event(playbook)
         self.plays = {play.id: play for play in playbook.plays}
@@ -126,6 +127,8 @@ class Decider:
         view = look(customer, person.key, event, event.time, self.playbook)
         answers = self.conditions.at(view)
         for play in heard.asked:
+            if play.id in self.floors and view.score < self.floors[play.id]:
+                continue
             if play.unless and plays.over(customer, play, event.time):
                 continue
             proposal = of_event(play, person, event, view, answers, self.playbook.intent)

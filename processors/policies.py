@@ -35,7 +35,8 @@ class Case(Struct):
 
     @property
     def expires(self) -> float:
-        return self.time + self.play.expires
+        """Counted from its time, but not from a time to come: a sender's wrong clock must not block caps for years."""
+        return min(self.time, self.now) + self.play.expires
 
     @property
     def sent(self) -> list[Sent]:
@@ -48,7 +49,7 @@ def known(case: Case) -> Check:
 
 def expired(case: Case) -> Check:
     left = case.expires - case.now
-    return Check("expired", left > 0, f"{left:.0f}s left" if left > 0 else f"over since {-left:.0f}s")
+    return Check("expired", left > 0, f"{left:.0f}s left" if left > 0 else f"over for {abs(left):.0f}s")
 
 
 def consent(case: Case) -> Check:

@@ -145,8 +145,9 @@ def cart_view(cart: CartFacts, pos: PosFacts | None) -> CartView:
         touched = max(touched, line.added)
         value += line.price * line.quantity
         one = items.setdefault(line.id, ItemView(line.id, quantity=0))
-        one.name, one.category, one.price, one.last = line.name, line.category, line.price / MICROS, line.added
         one.quantity += line.quantity
+        if line.added >= one.last:
+            one.name, one.category, one.price, one.last = line.name, line.category, line.price / MICROS, line.added
     dearest = sorted(items.values(), key=lambda one: -one.price * one.quantity)
     count = sum(one.quantity for one in dearest)
     return CartView(bool(items), first, value / MICROS, count, dearest, touched) if items else NO_CART

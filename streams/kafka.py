@@ -108,7 +108,8 @@ async def bounds(
         if not missing:
             return found
         if time.monotonic() > give_up:
-            raise Unavailable(f"kafka: wanted the ends of {sorted(missing)}; got no leader's answer in {patience:g} s")
+            topics = ", ".join(sorted({topic for topic, _ in missing}))
+            raise Unavailable(f"kafka: wanted the ends of {topics}; got no leader's answer in {patience:g} s")
         await client.force_metadata_update()
         await asyncio.sleep(0.1)
 
@@ -187,8 +188,22 @@ async def read_log(
         limits = await bounds(client, places(topics, settings.partitions), committed=committed)
     starts = {place: max(first, (since or {}).get(place, first)) for place, (first, _) in limits.items()}
     behind = {place for place, (_, end) in limits.items() if follow or starts[place] < end}
-    if not behind:
-        return
+    async with _reading(settings, {place: starts[place] for place in behind}, committed) as consumer:
+        while behind:
+            fetched = await consumer.getmany(timeout_ms=50)
+            records = [record for batch in fetched.values() for record in batch]
+            if follow:
+                yield records
+                continue
+            yield [r for r in records if r.offset < limits[r.topic, r.partition][1]]
+            for place in [p for p in behind if await consumer.position(TopicPartition(*p)) >= limits[p][1]]:
+                behind.discard(place)
+                consumer.pause(TopicPartition(*place))
+
+
+@asynccontextmanager
+async def _reading(settings: Settings, starts: Mapping[Place, int], committed: bool) -> AsyncIterator[AIOKafkaConsumer]:
+    """A consumer of these places, without a group."""
     consumer = AIOKafkaConsumer(
         **connect(settings),
         enable_auto_commit=False,
@@ -198,21 +213,11 @@ async def read_log(
     )
     await consumer.start()
     try:
-        consumer.assign([TopicPartition(*place) for place in behind])
-        for place in behind:
-            consumer.seek(TopicPartition(*place), starts[place])
-        while behind:
-            fetched = await consumer.getmany(timeout_ms=50)
-            yield [
-                record
-                for place, records in fetched.items()
-                for record in records
-                if follow or record.offset < limits[place][1]
-            ]
-            if not follow:
-                for place in [p for p in behind if await consumer.position(TopicPartition(*p)) >= limits[p][1]]:
-                    behind.discard(place)
-                    consumer.pause(TopicPartition(*place))
+        if starts:
+            consumer.assign([TopicPartition(*place) for place in starts])
+        for place, offset in starts.items():
+            consumer.seek(TopicPartition(*place), offset)
+        yield consumer
     finally:
         await consumer.stop()
 

@@ -31,7 +31,7 @@ class Intake:
         """All events of a request into Kafka; `type` is empty for a batch. Raises Refused."""
         key = self._named(request)
         limit = self._settings.batch_bytes
-        held = self._budget.take(request.content_length or limit)
+        held = self._budget.take(min(request.content_length or limit, limit))
         try:
             body = await read_body(request, limit)
             if len(body) > held:

@@ -1,16 +1,15 @@
-"""What every command that asks a running installation shares: where it runs, and what its failures mean to a shell."""
+"""What every command that asks a running installation shares: where it runs, and how long it waits."""
 
 import asyncio
 from collections.abc import Callable, Coroutine
-from typing import Any, NoReturn, TypeVar
+from typing import Any, TypeVar
+from urllib.parse import urlsplit
 
 import typer
-from rich.console import Console
 
 from schemas.playbook import seconds
-from streams import kafka
-from streams.settings import BadSettings, Settings, read_settings
-from streams.state import store
+from streams.settings import Settings, read_settings
+from streams.state.store import Store
 from streams.tools import here
 
 T = TypeVar("T")
@@ -20,33 +19,37 @@ PATIENCE = 10.0
 
 
 class Wrong(Exception):
-    """Wrong usage, settings or file: exit code 2. The text says step, thing, wanted, got."""
+    """Wrong usage or a wrong file: exit code 2. The text says step, thing, wanted, got."""
 
 
 class NoState(Wrong):
     """There are no slots: wrong app, wrong Redis, or nobody ran `kairos init`."""
 
 
-def ask(name: str, work: Callable[[Settings], Coroutine[Any, Any, T]]) -> T:
-    """Do the work for the installation of this folder or of the variables. Ends the command when it cannot."""
-    try:
-        settings = read_settings(**here.settings_here())
-        return asyncio.run(work(settings))
-    except (BadSettings, here.NotRunning, Wrong, store.Unfit) as exc:
-        fail(name, exc, 2)
-    except (kafka.Unavailable, store.Unavailable) as exc:
-        fail(name, exc, 1)
-    except KeyboardInterrupt:
-        raise typer.Exit(130) from None
+def ask(work: Callable[[Settings], Coroutine[Any, Any, T]]) -> T:
+    """Do the work for the installation of this folder, or of the variables. Raises BadSettings, here.NotRunning."""
+    return asyncio.run(work(read_settings(**here.settings_here())))
 
 
-def fail(name: str, why: object, code: int) -> NoReturn:
-    """Say why on stderr and end."""
-    Console(stderr=True, highlight=False).print(f"{name}: {why}", style="red", markup=False)
-    raise typer.Exit(code)
+async def metas(settings: Settings, store: Store) -> list[dict[str, bytes]]:
+    """All slots' metas, tokens too: equal when nothing was committed in between. Raises NoState."""
+    found = [await store.slot(partition).meta() for partition in range(settings.partitions)]
+    missing = [partition for partition, meta in enumerate(found) if not meta]
+    if missing:
+        raise NoState(
+            f"no state of KAIROS_APP={settings.app} for partitions {missing} in {redis_url(settings)}: "
+            "run `kairos init`"
+        )
+    return found
 
 
-def duration(text: str) -> float:
+def redis_url(settings: Settings) -> str:
+    """Where Redis is, without what lets one in."""
+    parts = urlsplit(settings.redis)
+    return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
+
+
+def duration(text: str | float) -> float:
     """`30s`, `5m` as seconds; for options."""
     try:
         return float(seconds(text))  # type: ignore[arg-type]

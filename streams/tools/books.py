@@ -17,7 +17,7 @@ from streams import kafka
 from streams.settings import Settings
 from streams.state import open_store
 from streams.state.store import Slot, Store
-from streams.tools.asking import PATIENCE, NoState, ask, duration
+from streams.tools.asking import PATIENCE, ask, duration, metas
 from streams.tools.balance import TOPICS, Books, Logs, Slots, balance
 
 LOOK = 0.2
@@ -37,7 +37,7 @@ def books(
     ] = 0.0,
 ) -> None:
     """Does everything add up: records in = applied + duplicate + dead-lettered + erased, and so on. Exit 1 if not."""
-    found = ask("books", lambda settings: settled(settings, settle))
+    found = ask(lambda settings: settled(settings, settle))
     print(msgspec.json.encode(found).decode()) if as_json else show(found, Console(highlight=False))
     raise typer.Exit(0 if found.balanced else 1)
 
@@ -46,6 +46,7 @@ async def settled(settings: Settings, patience: float) -> Books:
     """The books, once nothing moves any more, or when patience ends. Raises NoState, Unavailable."""
     store, give_up = open_store(settings, PATIENCE), time.monotonic() + patience
     try:
+        await metas(settings, store)
         while True:
             while time.monotonic() < give_up and not await _quiet(settings, store):  # noqa: ASYNC110 - nobody tells us
                 await asyncio.sleep(LOOK)
@@ -56,17 +57,6 @@ async def settled(settings: Settings, patience: float) -> Books:
                 return found
     finally:
         await store.close()
-
-
-async def metas(settings: Settings, store: Store) -> list[dict[str, bytes]]:
-    """All slots' metas, tokens too: equal when nothing was committed in between. Raises NoState."""
-    found = [await store.slot(partition).meta() for partition in range(settings.partitions)]
-    missing = [partition for partition, meta in enumerate(found) if not meta]
-    if missing:
-        raise NoState(
-            f"no state of KAIROS_APP={settings.app} for partitions {missing} in {settings.redis}: run `kairos init`"
-        )
-    return found
 
 
 async def lags(settings: Settings, store: Store) -> dict[str, int]:

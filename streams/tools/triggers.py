@@ -18,7 +18,11 @@ from streams.settings import Settings
 from streams.tools.asking import PATIENCE, ask, duration
 
 FACTS_MOST = 4
-"""Facts told in a line."""
+"""Facts told in a line ..."""
+UNTOLD = frozenset(
+    ("intent.score", "event.time", "orders.last", "cart.touched", "customer.first", "customer.last", "now")
+)
+"""... but not these: the score is told anyway, and moments as numbers tell people nothing."""
 
 
 def triggers(
@@ -31,9 +35,11 @@ def triggers(
     async def work(settings: Settings) -> None:
         console = Console(highlight=False)
         async for trigger in follow(settings, from_start, idle):
-            print(msgspec.json.encode(trigger).decode(), flush=True) if as_json else console.print(line(trigger))
+            print(msgspec.json.encode(trigger).decode(), flush=True) if as_json else console.print(
+                line(trigger), soft_wrap=True
+            )
 
-    ask("triggers", work)
+    ask(work)
 
 
 async def follow(settings: Settings, from_start: bool, idle: float = 0.0) -> AsyncIterator[Trigger]:
@@ -80,7 +86,7 @@ def line(trigger: Trigger) -> Text:
 
 def because(why: Why) -> str:
     """The reasons in words: `silence, cart.value 42.5, intent 0.61`."""
-    facts = [f"{name} {told(value)}" for name, value in list(why.facts.items())[:FACTS_MOST]]
+    facts = [f"{name} {told(value)}" for name, value in why.facts.items() if name not in UNTOLD][:FACTS_MOST]
     return ", ".join(["silence" if why.on == "timer" else why.on, *facts, f"intent {why.score:.2f}"])
 
 

@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from processors.decide import Decider
 from processors.turn import Turn
@@ -23,10 +24,10 @@ from schemas.event import (
 )
 from schemas.playbook import Playbook
 from schemas.topics import CART, CLICKSTREAM, POS, TRIGGERS
-from schemas.trigger import Trigger, decode_trigger
+from schemas.trigger import Trigger, decode_trigger, encode_trigger
 
 START = 1_790_000_000.0
-"""Times in tests are seconds after this one: 2026-09-21 13:33:20 UTC."""
+"""Times in tests are seconds after this one: 2026-09-21 14:13:20 UTC."""
 
 
 class Logged(Struct, frozen=True):
@@ -84,10 +85,10 @@ class Asked:
         self.view, self.when, self.about = view, when, occurrence
 
     def holds(self, play: str) -> bool:
-        return self.when.get(play, lambda view: True)(self.view)
+        return self.when[play](self.view) if play in self.when else True
 
     def occurrence(self, play: str) -> str:
-        return self.about.get(play, lambda view: view.cart.id or view.event.id)(self.view)
+        return self.about[play](self.view) if play in self.about else self.view.cart.id or self.view.event.id
 
     def data(self, play: str) -> dict[str, str]:
         return {"item": self.view.cart.items[0].name} if self.view.cart.items else {}
@@ -194,8 +195,4 @@ class World:
 
 def came_back(trigger: Trigger, **changes: Any) -> Logged:
     """The record by which a trigger is read back."""
-    from msgspec.structs import replace
-
-    from schemas.trigger import encode_trigger
-
     return Logged(TRIGGERS, trigger.customer.encode(), encode_trigger(replace(trigger, **changes)))

@@ -1,15 +1,20 @@
 """Straight to the topics, as the collector would write them: the same key, the same partition, acks=all."""
 
 import asyncio
+import time
 from functools import partial
 from typing import Any
+from uuid import uuid4
 
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 from msgspec import ValidationError
 
-from schemas.event import CART_NAMES, POS_NAMES, decode_event, encode_event
-from schemas.topics import CART, CLICKSTREAM, EVENTS, POS, partition_of
+from schemas import wire
+from schemas.event import decode_event, encode_event
+from schemas.topics import CLICKSTREAM, EVENTS, FEEDBACK, partition_of
+from schemas.wire.names import ROUTES
+from schemas.wire.values import identifier
 from streams import kafka
 from streams.settings import Settings
 from streams.tools.replay.rows import Bad, Call, Row
@@ -19,13 +24,8 @@ ROOM = 5_000
 """Events written and not yet acknowledged."""
 
 
-def topic_of(name: str) -> str:
-    """The topic of an event, by its name."""
-    return CART if name in CART_NAMES else POS if name in POS_NAMES else CLICKSTREAM
-
-
 class OverKafka:
-    """A sender; see the protocol. Segment calls are not for it: reading them is the collector's work."""
+    """A sender; see the protocol."""
 
     def __init__(self, settings: Settings, producer: AIOKafkaProducer, tally: Tally) -> None:
         self._settings, self._producer, self._tally = settings, producer, tally
@@ -37,7 +37,7 @@ class OverKafka:
     async def open(cls, settings: Settings, tally: Tally) -> "OverKafka":
         """Connect; a broker that gives producer ids then drops what a retry repeats. Raises kafka.Unavailable."""
         async with kafka.connected(settings) as client:
-            await kafka.bounds(client, kafka.places(map(settings.topic, EVENTS), settings.partitions))
+            await kafka.bounds(client, kafka.places(map(settings.topic, (*EVENTS, FEEDBACK)), settings.partitions))
             idempotent = await kafka.probe_transactions(client)
         producer = AIOKafkaProducer(
             **kafka.connect(settings), acks="all", enable_idempotence=idempotent, linger_ms=5, max_batch_size=131_072
@@ -46,14 +46,12 @@ class OverKafka:
         return cls(settings, producer, tally)
 
     async def put(self, item: Row | Call) -> None:
-        if not isinstance(item, Row):
-            raise TypeError("kafka: wanted an event, got a Segment call")
-        key, body = item.customer.encode(), encode_event(item.event)
-        fault = _fault(key, body)
-        if fault:
-            return self._tally.reject(Bad(item.line, fault))
+        try:
+            topic, key, body = _record(item) if isinstance(item, Row) else self._convert(item)
+        except (ValidationError, wire.Fault) as exc:
+            return self._tally.reject(Bad(item.line, str(exc)))
         await self._until(ROOM)
-        topic, partition = topic_of(item.event.name), partition_of(key, self._settings.partitions)
+        partition = partition_of(key, self._settings.partitions)
         try:
             future = await self._producer.send(self._settings.topic(topic), body, key, partition)
         except KafkaError as exc:  # too large for the broker, or for the producer
@@ -72,6 +70,15 @@ class OverKafka:
             await asyncio.wait_for(self._producer.stop(), 3.0)
         except (TimeoutError, KafkaError):
             await self._producer.client.close()
+
+    def _convert(self, item: Call) -> wire.Record:
+        """A Segment call, read as the collector would. Raises wire.Fault."""
+        sender = wire.Sender(time.time(), "replay", True, lambda: str(uuid4()), historical=True)
+        calls = wire.read_batch(b'{"batch":[%b]}' % item.body, self._settings.event_bytes, 1)
+        records, bad = wire.convert(calls, sender)
+        if bad:
+            raise bad[0].fault
+        return records[0]
 
     async def _until(self, most: int) -> None:
         """Wait until no more than `most` are unanswered."""
@@ -94,12 +101,10 @@ class OverKafka:
         self._tally.accepted += 1
 
 
-def _fault(key: bytes, body: bytes) -> str:
-    """Why the engine would not take it; empty when it would. The engine reads it the same way."""
-    if not 0 < len(key) <= 128:
-        return f"wanted a customer of 1 to 128 bytes, got {len(key)}"
-    try:
-        decode_event(body)
-    except ValidationError as exc:
-        return str(exc)
-    return ""
+def _record(row: Row) -> wire.Record:
+    """Topic, key and value; read back as the engine would. Raises wire.Fault, ValidationError."""
+    key, body = identifier(row.customer, "customer").encode(), encode_event(row.event)
+    if not key:
+        raise wire.Fault("customer", "wanted an id, got none")
+    decode_event(body)
+    return ROUTES.get(row.event.name, CLICKSTREAM), key, body

@@ -1,0 +1,100 @@
+"""Yesterday's bytes are read today: new fields have defaults, types never change. Never edit the bytes: add to them."""
+
+import msgspec
+
+from schemas.customer import decode_customer, encode_customer
+from schemas.event import decode_event
+from schemas.trigger import decode_feedback, decode_trigger
+from schemas.turn import Message, TurnRecord, decode_message, decode_turn, encode_message, encode_turn
+
+CUSTOMER = b"""{
+"clickstream": {"next": 7, "seen": {"now": "hPD9BF67QKg=", "since": 1790000001.0}, "events": 2, "first": 1790000001.0,
+  "last": 1790000002.0, "counts": {"Product Viewed": 2}, "at": {"Product Viewed": 1790000002.0}, "channels": {"web": 2},
+  "viewed": [{"id": "boots", "times": 2, "last": 1790000002.0, "name": "Boots", "category": "Shoes",
+    "price": 10000000}],
+  "session": "s1", "zone": "Asia/Tokyo", "consent": {"marketing": true}, "reach": {"push": false}, "name": "Ann",
+  "tier": "gold", "aliases": ["anon-1"], "identified": 1790000001.0,
+  "told": {"zone": 1790000001.0, "consent:marketing": 1790000001.0, "reach:push": 1790000001.0}},
+"cart": {"next": 3, "events": 1, "first": 1790000003.0, "last": 1790000003.0, "counts": {"Product Added": 1},
+  "at": {"Product Added": 1790000003.0}, "channels": {"web": 1}, "currency": "EUR",
+  "lines": [{"id": "boots", "quantity": 1, "price": 10000000, "added": 1790000003.0, "opened": "c1", "name": "Boots"}]},
+"pos": {"next": 9, "events": 1, "first": 1790000000.0, "last": 1790000000.0, "counts": {"Order Completed": 1},
+  "at": {"Order Completed": 1790000000.0}, "channels": {"store": 1}, "orders": 1, "receipts": 1, "refunds": 0,
+  "spent": 10000000, "last_online": 0.0, "last_order": "o1", "last_categories": ["Shoes"], "last_products": ["hat"],
+  "bought": {"hat": 1790000000.0}, "currency": "EUR"},
+"feedback": {"next": 2, "events": 1, "last": 1790000004.0, "counts": {"web": {"clicked": 1}}},
+"decisions": {"intent": {"at": 1790000003.0, "sums": {"views": 1.9, "adds": 1.0}},
+  "waiting": {"cart-abandoned": {"due": 1790002703.0, "armed": 1790000003.0, "event": "m3", "name": "Product Added"},
+    "hot": {"due": 1790006400.0, "armed": 1790000002.0, "event": "m2", "name": "Product Viewed", "held": true,
+      "time": 1790000002.0, "occurrence": "2026-09-21", "data": {"item": "Boots"}, "why": {"on": "Product Viewed"}}},
+  "concluded": {"cart-abandoned": 1780000000.0},
+  "sent": [{"id": "a1", "play": "hot", "channel": "web", "decided": 1780000005.0, "span": 3600.0,
+    "purpose": "marketing"}],
+  "refused": [{"id": "a2", "play": "hot", "occurrence": "o", "time": 1.0, "decided": 2.0, "reason": "cap"}]}}"""
+
+EVENT = b"""{"id": "m1", "name": "Order Completed", "time": 1790000000.5, "received": 1790000001, "channel": "store",
+"source": "till-7", "anonymous": "anon-1", "products": [{"id": "hat", "name": "Hat", "category": "Hats", "brand": "B",
+"variant": "red", "price": 12500000, "quantity": 2}], "total": 25000000, "currency": "EUR", "order": "o1", "cart": "c1",
+"session": "s1", "coupon": "X", "query": "q", "dwell": 3.5, "properties": {"gift": true, "weight": 1.5, "note": "n"},
+"traits": {"zone": "Asia/Tokyo", "consent": {"marketing": true}, "reach": {"push": false}, "name": "Ann",
+  "tier": "gold"},
+"a field of tomorrow": {"is": ["passed", "over"]}}"""
+
+TRIGGER = b"""{"id": "a1", "play": "hot", "version": "v1", "customer": "ann", "channel": "web", "occurrence": "o",
+"time": 1.0, "decided": 2.0, "expires": 3.0, "purpose": "marketing",
+"aliases": ["anon-1"], "offer": {"kind": "reminder"},
+"data": {"item": "Boots"}, "received": 1.5, "why": {"on": "timer", "event": "m1", "when": "true",
+"facts": {"cart.open": true}, "score": 0.5, "terms": {"bias": 0.0},
+"checks": [{"policy": "cap", "allowed": true, "detail": "0 of 2 per customer in 24h"}]}}"""
+
+FEEDBACK = (
+    b'{"id": "f1", "trigger": "a1", "what": "clicked", "time": 1.0, "channel": "web", "play": "hot", "received": 2.0}'
+)
+
+
+def test_a_customer_of_yesterday_loses_nothing() -> None:
+    customer = decode_customer(CUSTOMER)
+    told, wanted = msgspec.json.decode(encode_customer(customer)), msgspec.json.decode(CUSTOMER)
+    assert contains(told, wanted)
+    assert decode_customer(encode_customer(customer)) == customer
+
+
+def contains(told: object, wanted: object) -> bool:
+    """Whether `told` says all of `wanted`; what equals its default may be left out."""
+    if isinstance(wanted, dict) and isinstance(told, dict):
+        return all(contains(told[name], value) if name in told else not value for name, value in wanted.items())
+    return told == wanted
+
+
+def test_a_customer_is_encoded_the_same_every_time() -> None:
+    once = encode_customer(decode_customer(CUSTOMER))
+    assert encode_customer(decode_customer(once)) == once
+
+
+def test_an_event_of_yesterday() -> None:
+    event = decode_event(EVENT)
+    assert (event.products[0].price, event.total, event.properties["weight"]) == (12_500_000, 25_000_000, 1.5)
+    assert event.traits and event.traits.consent == {"marketing": True}
+
+
+def test_the_least_an_event_needs() -> None:
+    event = decode_event(b'{"id": "m1", "name": "n", "time": 1}')
+    assert (event.time, event.products, event.traits) == (1.0, [], None)
+
+
+def test_a_trigger_and_feedback_of_yesterday() -> None:
+    trigger = decode_trigger(TRIGGER)
+    assert trigger.why and trigger.why.checks[0].allowed and trigger.why.facts == {"cart.open": True}
+    assert decode_feedback(FEEDBACK).what == "clicked"
+
+
+def test_a_turn_record_and_a_message_of_yesterday() -> None:
+    turn = bytes.fromhex(
+        "98c401 61 c401 62 cb3ff0000000000000 cb4000000000000000 a27631 81a3706f7392 00 05 91c403616e6e c0".replace(
+            " ", ""
+        )
+    )
+    record = TurnRecord(b"a", b"b", 1.0, 2.0, "v1", {"pos": (0, 5)}, [b"ann"], None)
+    assert decode_turn(turn) == record and encode_turn(record) == turn
+    message = Message("triggers", b"ann", b"{}", [("ce_id", b"a1")], 1.5, 7)
+    assert decode_message(encode_message(message)) == message
