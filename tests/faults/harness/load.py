@@ -19,12 +19,13 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
 TOPICS = {"Product Added": "cart", "Product Removed": "cart", "Cart Viewed": "cart", "Order Completed": "pos"}
+TOPICS["Coupon Entered"] = "cart"
 NAMES = (
     *("Product Viewed",) * 9,
     *("Product Added",) * 5,
     *("Order Completed",) * 4,
     *("Products Searched",) * 2,
-    *("Product Removed", "Cart Viewed", "Customer Identified", "feedback", "A Name Nobody Knows"),
+    *("Product Removed", "Cart Viewed", "Coupon Entered", "Customer Identified", "feedback", "A Name Nobody Knows"),
 )
 BUSY = ("Order Completed", "Order Completed", "Product Added", "Cart Viewed", "Product Viewed")
 """What capped customers do."""

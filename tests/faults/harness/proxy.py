@@ -10,8 +10,8 @@ class Proxy:
 
     def __init__(self, port: int, target: int) -> None:
         self.port, self.target = port, target
-        self.trip = b""
-        """Hold from the first request that has this in it; it is not passed on."""
+        self.trip: tuple[bytes, ...] = ()
+        """Hold from the first request that has all of these in it; it is not passed on."""
         self.tripped = asyncio.Event()
         self.cuts = 0
         self._open = asyncio.Event()
@@ -44,7 +44,7 @@ class Proxy:
 
     def heal(self) -> None:
         """Pass on again, what was held first. Where the server has gone meanwhile it is told to its next one."""
-        self.trip = b""
+        self.trip = ()
         self._open.set()
 
     async def shut(self) -> None:
@@ -70,8 +70,8 @@ class Proxy:
 
     async def passing(self, data: bytes) -> None:
         """Wait until `data` may go on."""
-        if self.trip and self.trip in data:
-            self.trip = b""
+        if self.trip and all(word in data for word in self.trip):
+            self.trip = ()
             self.hold()
             self.tripped.set()
         await self._open.wait()

@@ -11,6 +11,7 @@ import json
 import os
 import pickle
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -136,7 +137,8 @@ class Run:
     # -- the installation
 
     async def __aenter__(self) -> Self:
-        self.folder.mkdir(parents=True, exist_ok=True)
+        shutil.rmtree(self.folder, ignore_errors=True)
+        self.folder.mkdir(parents=True)
         self.kafka = await self.arena.kafka(self.scenario.kafka)
         self.redis = await self.arena.redis()
         self.settings: Settings = read_settings(
@@ -202,6 +204,19 @@ class Run:
             if time.monotonic() > end:
                 process.kill()
             await asyncio.sleep(0.02)
+
+    async def command(self, *arguments: str) -> tuple[int, str]:
+        """Run `kairos` with these arguments; its exit code and all it said."""
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "streams.cli", *arguments),
+            cwd=ROOT,
+            env={k: v for k, v in os.environ.items() if not k.startswith("KAIROS_")} | self.settings.environment(),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+        )
+        said, _ = await process.communicate()
+        return process.returncode or 0, said.decode(errors="replace")
 
     # -- workers
 
@@ -375,8 +390,8 @@ class Run:
         where = Where(self.kafka.address, self.redis.address, self.app, self.settings.topic_prefix, PARTITIONS)
         return gather(where, self.ledger.answered, time.time(), self.settings.clock_bound)
 
-    async def verdict(self) -> None:
-        """Wait for rest, stop the workers, verify."""
+    async def finish(self) -> None:
+        """Wait for rest, stop the workers."""
         try:
             await self.rest()
         except NoRest as exc:
@@ -385,6 +400,11 @@ class Run:
         for name in list(self.workers):
             self.workers[name].terminate()
             await self._gone(self.workers.pop(name))
+
+    async def verdict(self) -> None:
+        """Finish, if the scenario has not, and verify."""
+        if "rested" not in self.result.phases:
+            await self.finish()
         evidence = await asyncio.to_thread(self.gather)
         found = await asyncio.to_thread(check, evidence, whole=not self.scenario.cut)
         for kind, count in self.findings.violations.items():
