@@ -1,4 +1,4 @@
-"""Faults of Redis: restarted, set back in time, emptied, full, away, cut off; and a zombie that a rewind brings back."""
+"""Faults of Redis: restarted, set back, emptied, full, away, cut off; and a zombie that a rewind brings back."""
 
 import asyncio
 import json
@@ -64,7 +64,7 @@ def lose_tail(run: Run) -> None:
 async def replica(run: Run) -> None:
     """The primary dies, and a replica that lagged takes its place."""
     spare = await run.arena.redis()
-    behind = redis.asyncio.Redis.from_url(spare.address)
+    behind: Any = redis.asyncio.Redis.from_url(spare.address)
     port = port_of(run.redis.address)
     async with Proxy(free_port(), port) as door:
         await behind.execute_command("REPLICAOF", "127.0.0.1", port)

@@ -346,7 +346,12 @@ class Run:
             except (KafkaError, RedisError, OSError):
                 return False
 
-        await self.until(still, "lag 0, an empty outbox and no timers", REST_SECONDS)
+        wanted, end = "lag 0, an empty outbox and no timers", time.monotonic() + REST_SECONDS
+        while True:
+            await self.until(still, wanted, max(0.1, end - time.monotonic()))
+            await asyncio.sleep(0.3)  # Kafka writes the markers of a transaction after it has answered
+            if await still():
+                return
 
     async def remember_tokens(self) -> None:
         """What the state holds now. Whatever of it is missing in the end was lost."""
@@ -429,6 +434,7 @@ class Run:
         self.seen["terms ended"] += self.logged("term ended")
         self.seen["halts"] += self.logged("partition halted")
         self.seen["crash points"] += self.logged(MARK)
+        self.seen["duplicates"] += found.figures["duplicates"]
         self.seen["refused requests"] += self.ledger.refused
         for crash in ("crashed", "hangs", "Traceback"):
             if number := self.logged(f'"event": "{crash}"') if crash != "Traceback" else 0:

@@ -142,10 +142,10 @@ def _of_play(
         possible |= ids.keys()
         for id, event in ids.items():
             if play.after is not None:
-                _check_fired(play, event, events, ends, outcome.visible.get(id), found)
+                _check_fired(evidence, play, event, events, ends, outcome.visible.get(id), found)
             if play.after is None or _must_fire(event, events, ends):
                 found.figures[f"occurrences of {play.id}"] += 1
-                _answered(book, play, who, id, event, outcome, refolded, found)
+                _answered(evidence, book, play, who, id, event, outcome, refolded, found)
     return possible
 
 
@@ -158,6 +158,7 @@ def _must_fire(event: dict[str, Any], events: list[dict[str, Any]], ends: list[d
 
 
 def _check_fired(
+    evidence: Evidence,
     play: Play,
     event: dict[str, Any],
     events: list[dict[str, Any]],
@@ -170,7 +171,7 @@ def _check_fired(
         return
     found.figures["timers fired"] += 1
     due = event["time"] + (play.after or 0.0)
-    if trigger["time"] != due or trigger["decided"] < due:
+    if trigger["time"] != due or trigger["decided"] < due - 2 * evidence.clock_bound:
         found.wrong("timer fired at another time", f"due {due}: {trigger}")
     for end in ends:
         if end["time"] >= event["time"] and end["appended"] < due:
@@ -181,6 +182,7 @@ def _check_fired(
 
 
 def _answered(
+    evidence: Evidence,
     book: Book,
     play: Play,
     who: Who,
@@ -195,7 +197,7 @@ def _answered(
         found.figures["occurrences sent"] += 1
     elif refusal := outcome.refused.get(id) or (who in outcome.full and refolded.get(id)):
         found.figures["occurrences refused"] += 1
-        if not holds(book, play, who, refusal, outcome):
+        if not holds(evidence, book, play, who, refusal, outcome):
             found.wrong("refused for a reason that does not hold", f"{who} {refusal}")
     elif outcome.waiting.get(who, {}).get(play.id, {}).get("event") == event["id"]:
         found.figures["occurrences waiting"] += 1
@@ -203,7 +205,7 @@ def _answered(
         found.wrong("occurrence neither sent nor refused", f"{who} {play.id} {event}")
 
 
-def holds(book: Book, play: Play, who: Who, refusal: Mapping[str, Any], outcome: Outcome) -> bool:
+def holds(evidence: Evidence, book: Book, play: Play, who: Who, refusal: Mapping[str, Any], outcome: Outcome) -> bool:
     """Whether a refusal is true, as far as that can be seen from outside."""
     reason, decided = refusal["reason"], refusal["decided"]
     if reason == "expired":
@@ -217,17 +219,18 @@ def holds(book: Book, play: Play, who: Who, refusal: Mapping[str, Any], outcome:
         if one["reason"] == "judge" and one["who"] == who and one["id"] != refusal["id"]
     ]
     counted = [*outcome.by_customer.get(who, ()), *revoked]
-    return any(_is_full(cap, play, at, counted) for cap in book.caps if not cap.only or cap.only == play.id)
+    margin = 2 * evidence.clock_bound + 0.01
+    return any(_is_full(cap, play, at, margin, counted) for cap in book.caps if cap.only in ("", play.id))
 
 
-def _is_full(cap: Cap, play: Play, at: float, counted: Iterable[Trigger]) -> bool:
+def _is_full(cap: Cap, play: Play, at: float, margin: float, counted: Iterable[Trigger]) -> bool:
     """Whether a window of this cap that holds `at` holds all it may. Windows are longer by the span of what begins
-    them, and by a second for clocks."""
+    them, and by a margin for clocks."""
     others = [t for t in counted if (cap.per != "play" and not cap.only) or t["play"] == play.id]
     begins = [(t["decided"], t["expires"] - t["decided"]) for t in others] + [(at, play.expires)]
     return any(
-        start <= at < start + span + cap.within + 1.0
-        and sum(start <= t["decided"] < start + span + cap.within + 1.0 for t in others) >= cap.most
+        start <= at < start + span + cap.within + margin
+        and sum(start <= t["decided"] < start + span + cap.within + margin for t in others) >= cap.most
         for start, span in begins
     )
 
