@@ -77,19 +77,19 @@ def number(value: Any, field: str) -> float:
     return float(_decimal(value, field))
 
 
-def micros(value: Any, field: str) -> int:
-    """Money in micros, exact to the sender's decimal digits, ties to even."""
+def micros(value: Any, field: str, place: str = "") -> int:
+    """Money in micros, exact to the sender's decimal digits, ties to even. `place` stands before the field's name."""
     if type(value) is float:
         scaled = value * MICROS
         if -_FLOAT_SURE < scaled < _FLOAT_SURE:
             result = round(scaled)
-            if abs(scaled - result) < 0.25:
+            if -0.25 < scaled - result < 0.25:
                 return result
     elif type(value) is int and -EXACT < value * MICROS < EXACT:
         return value * MICROS
-    exact = (_decimal(value, field) * MICROS).to_integral_value(ROUND_HALF_EVEN)
+    exact = (_decimal(value, place + field) * MICROS).to_integral_value(ROUND_HALF_EVEN)
     if not -EXACT <= exact <= EXACT:
-        raise Fault(field, "wanted an amount within 2^53 micros")
+        raise Fault(place + field, "wanted an amount within 2^53 micros")
     return int(exact)
 
 

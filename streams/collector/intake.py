@@ -46,7 +46,7 @@ class Intake:
 
     def _named(self, request: web.Request) -> Key | None:
         """The key outside the body, if there is one. A wrong one is refused before the body is read."""
-        secret = named_key(request.headers, request.query if request.query_string else {})
+        secret = named_key(request.headers, request.query if "?" in request.raw_path else {})
         return self._allowed(secret) if secret else None
 
     def _allowed(self, secret: str) -> Key:

@@ -25,6 +25,7 @@ class Partition:
         self.halted = ""
         """Why it stands still; empty: it does not."""
         self.term: Term | None = None
+        self._revoked = False
         self.task = asyncio.create_task(self._run(), name=f"partition-{number}")
 
     @property
@@ -44,12 +45,12 @@ class Partition:
 
     def stop(self) -> None:
         """Revoked: let go at once. All that counts is in the slot."""
-        self.term = None
+        self.term, self._revoked = None, True
         self.task.cancel()
 
     async def _run(self) -> None:
         wait = FIRST_WAIT
-        while True:
+        while not self._revoked:
             since = self.world.now()
             try:
                 await self._serve()
@@ -64,6 +65,7 @@ class Partition:
             wait = FIRST_WAIT if self.world.now() - since > STEADY else min(wait * 2, LONGEST_WAIT)
             pause = HALTED_WAIT if self.halted else wait
             await asyncio.sleep(random.uniform(pause / 2, pause))  # if we are the zombie, the revocation comes first
+        raise asyncio.CancelledError  # it was lost: a task group drops it when a task of its own fails just then
 
     async def _serve(self) -> None:
         outlet = self.world.outlet(self.number)

@@ -154,6 +154,18 @@ class StoreContract:
             await slot.commit(turn(2, customers=[(b"ann", b"worse")]))
         assert await slot.customer(b"ann") == b"new"
 
+    async def test_an_acquire_that_comes_late_is_refused(self, store: Store) -> None:
+        slot = await opened(store)
+        await slot.take(token(10), token(1))
+        await slot.take(token(10), token(1))  # its reply was lost
+        assert await slot.held() == token(10)
+        await slot.commit(turn(10, customers=[(b"ann", b"1")]))
+        before = await everything(slot)
+        with pytest.raises(Refused, match="partition 0"):
+            await slot.take(token(10), token(1))
+        assert await everything(slot) == before
+        assert await slot.records() == [b"A" + token(1), b"A" + token(1) + token(10), b"turn 10"]
+
     async def test_load_takes_the_token_before_and_after_a_commit_in_flight(self, store: Store) -> None:
         slot = await opened(store)
         both = (token(1), token(2))
