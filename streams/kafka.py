@@ -188,6 +188,8 @@ async def read_log(
         limits = await bounds(client, places(topics, settings.partitions), committed=committed)
     starts = {place: max(first, (since or {}).get(place, first)) for place, (first, _) in limits.items()}
     behind = {place for place, (_, end) in limits.items() if follow or starts[place] < end}
+    if not behind:
+        return  # a consumer that is stopped before it did anything raises CancelledError
     async with _reading(settings, {place: starts[place] for place in behind}, committed) as consumer:
         while behind:
             fetched = await consumer.getmany(timeout_ms=50)
@@ -213,8 +215,7 @@ async def _reading(settings: Settings, starts: Mapping[Place, int], committed: b
     )
     await consumer.start()
     try:
-        if starts:
-            consumer.assign([TopicPartition(*place) for place in starts])
+        consumer.assign([TopicPartition(*place) for place in starts])
         for place, offset in starts.items():
             consumer.seek(TopicPartition(*place), offset)
         yield consumer
