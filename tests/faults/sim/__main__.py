@@ -38,7 +38,9 @@ def read_options() -> argparse.Namespace:
     parser.add_argument("--seeds", type=int, default=2000, metavar="N", help="how many histories (2000)")
     parser.add_argument("--from", type=int, default=1, metavar="SEED", dest="first", help="the first seed (1)")
     names = ["all", *ABLATIONS]
-    parser.add_argument("--ablate", default="", choices=names, metavar="NAME", help="without a guard: " + ", ".join(names))
+    parser.add_argument(
+        "--ablate", default="", choices=names, metavar="NAME", help="without a guard: " + ", ".join(names)
+    )
     return parser.parse_args()
 
 

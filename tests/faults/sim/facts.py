@@ -76,9 +76,19 @@ def blank(topic: str) -> Facts:
     if topic == CART:
         return facts | {"lines": [], "currency": ""}
     lists = {"last_products": [], "last_categories": [], "bought": {}}
-    return facts | lists | {
-        "orders": 0, "receipts": 0, "refunds": 0, "spent": 0, "last_online": 0.0, "last_order": "", "currency": "",
-    }
+    return (
+        facts
+        | lists
+        | {
+            "orders": 0,
+            "receipts": 0,
+            "refunds": 0,
+            "spent": 0,
+            "last_online": 0.0,
+            "last_order": "",
+            "currency": "",
+        }
+    )
 
 
 def told(facts: Facts) -> Facts:

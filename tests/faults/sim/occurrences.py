@@ -77,7 +77,9 @@ class Occurrences:
             case "expired":
                 holds = one.decided >= one.time + play.expires
             case "consent":
-                holds = any(self._said_no(row.value or b"") for row in self.checked.rows("clickstream") if row.key == key)
+                holds = any(
+                    self._said_no(row.value or b"") for row in self.checked.rows("clickstream") if row.key == key
+                )
             case "cap" | "cooldown" | "judge" | "channel":
                 holds = self._full(key, one, play)
             case "quiet":
@@ -101,7 +103,9 @@ class Occurrences:
         if one.reason == "judge":
             return any(self._crowded([*counted, span], one.decided, cap, "") for cap in self._all_caps(play))
         if one.reason == "cooldown":
-            return self._crowded([*(t for t in counted if t[3] == play.id), span], one.decided, (1, play.cooldown or 0.0), "")
+            return self._crowded(
+                [*(t for t in counted if t[3] == play.id), span], one.decided, (1, play.cooldown or 0.0), ""
+            )
         if one.reason == "cap":
             caps = [(cap.most, cap.within) for cap in self.caps if cap.per == "customer"]
             return any(self._crowded([*counted, span], one.decided, cap, "") for cap in caps)
@@ -119,9 +123,7 @@ class Occurrences:
     def _crowded(self, some: list[Any], at: float, cap: tuple[int, float], _: str) -> bool:
         most, within = cap
         windows = [(decided, expires + within + self.margin) for decided, expires, *_ in some]
-        return any(
-            sum(start <= one[0] < end for one in some) > most for start, end in windows if start <= at < end
-        )
+        return any(sum(start <= one[0] < end for one in some) > most for start, end in windows if start <= at < end)
 
     # -- timers
 

@@ -76,6 +76,4 @@ def playbook(version: int, quiet: bool) -> Loaded:
 def folds(quiet: bool, clock_bound: float) -> dict[str, Decider]:
     """Version -> the real fold of that playbook."""
     loaded = [playbook(version, quiet) for version in (0, 1)]
-    return {
-        one.version: Decider(APP, one.playbook, one.conditions, one.version, clock_bound) for one in loaded
-    }
+    return {one.version: Decider(APP, one.playbook, one.conditions, one.version, clock_bound) for one in loaded}

@@ -27,7 +27,9 @@ class Triggers:
     def faults(self, history: "History") -> list[str]:
         found = self._ids()
         for playbook in (next(iter(history.folds.values())).playbook,):
-            cooled = [(play.id, Cap(per="play", most=1, within=play.cooldown)) for play in playbook.plays if play.cooldown]
+            cooled = [
+                (play.id, Cap(per="play", most=1, within=play.cooldown)) for play in playbook.plays if play.cooldown
+            ]
             for key, sent in self.of.items():
                 for cap in playbook.policies.caps:
                     for group, some in grouped(cap.per, sent).items():
@@ -94,5 +96,3 @@ def expected_id(play: str, customer: str, occurrence: str) -> str:
         data = part.encode()
         framed += str(len(data)).encode() + b":" + data
     return blake2b(framed, digest_size=12).hexdigest()
-
-

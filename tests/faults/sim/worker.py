@@ -129,5 +129,3 @@ class Watcher:
 
     def halted(self, partition: int, why: str) -> None:
         self._count("halts")
-
-
