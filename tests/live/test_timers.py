@@ -55,6 +55,7 @@ async def test_a_silence_ends_in_time(rivers: Rivers) -> None:
     await prove(river)
 
 
+@pytest.mark.parts("embedded")
 async def test_an_order_at_the_till_ends_the_silence(rivers: Rivers) -> None:
     river = rivers()
     await river.init()
@@ -68,11 +69,12 @@ async def test_an_order_at_the_till_ends_the_silence(rivers: Rivers) -> None:
     await prove(river)
 
 
+@pytest.mark.parts("real")
 async def test_an_order_nobody_was_there_to_read_ends_the_silence(rivers: Rivers) -> None:
     """The worker is down when the order comes, and starts after the silence was over."""
     river = rivers()
     await river.init()
-    worker = await river.worker(instance="one").ready()
+    worker = await river.worker().ready()
     start = time.time()
     await river.send([added("ann", "cart", at=start + 1), added("bob", "cart", at=start + 1)])
     await river.reaches(2)
