@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import logging
 import sys
 import tempfile
 from pathlib import Path
@@ -41,6 +42,7 @@ def main() -> int:
     wanted = [name for name in given.scenario.split(",") if name] or list(SCENARIOS)
     if unknown := set(wanted) - SCENARIOS.keys():
         parser.error(f"no scenario {', '.join(sorted(unknown))}; there are {', '.join(SCENARIOS)}")
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # it tells each failed attempt of an outage
     folder = given.folder or Path(tempfile.mkdtemp(prefix="kairos-faults-"))
     results = asyncio.run(grid(given.runs or len(wanted), given.seed, wanted, folder))
     print(f"histories in {folder}")

@@ -66,7 +66,8 @@ class Deed:
 class Ledger:
     """What was answered 200, or acknowledged; and how often it was not."""
 
-    answered: list[str] = field(default_factory=list)
+    answered: dict[str, float] = field(default_factory=dict)
+    """Message id -> when the answer came."""
     sent: int = 0
     refused: int = 0
     """Answers 503 or 429."""
@@ -219,7 +220,10 @@ class Load:
 
     def _answered(self, deeds: list[Deed]) -> None:
         self.ledger.sent += len(deeds)
-        self.ledger.answered += [deed.value["id"] for deed in deeds if isinstance(deed.value, dict)]
+        now = time.time()
+        for deed in deeds:
+            if isinstance(deed.value, dict):
+                self.ledger.answered.setdefault(deed.value["id"], now)
 
 
 def stamp(moment: float) -> str:

@@ -129,6 +129,8 @@ class Run:
         self.workers: dict[str, subprocess.Popen[bytes]] = {}
         self.lost: set[bytes] = set()
         """Tokens the state held just before it may have gone back in time."""
+        self.dark: list[tuple[float, float]] = []
+        """Times in which Kafka lacked brokers, and for as long as it takes to notice."""
         self._leash = leash()
         self._stack = contextlib.AsyncExitStack()
         self._started = 0
@@ -393,7 +395,9 @@ class Run:
 
     def gather(self) -> Evidence:
         where = Where(self.kafka.address, self.redis.address, self.app, self.settings.topic_prefix, PARTITIONS)
-        return gather(where, self.ledger.answered, time.time(), self.settings.clock_bound)
+        evidence = gather(where, self.ledger.answered, time.time(), self.settings.clock_bound)
+        evidence.dark = self.dark
+        return evidence
 
     async def finish(self) -> None:
         """Wait for rest, stop the workers."""

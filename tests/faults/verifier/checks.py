@@ -107,8 +107,8 @@ def check_dead_letters(evidence: Evidence, reference: Reference, whole: bool, fo
             continue
         found.figures["dead letters repeated"] += place in there
         there.add(place)
-        if place not in wanted and not whole:
-            continue
+        if not whole:
+            continue  # another record may have lain in this place
         if place not in wanted:
             found.wrong("dead letter of a good record", headers)
             continue
