@@ -16,8 +16,8 @@ TEXT = """
 policies:
   consent: {{unknown: allow}}
   caps:
-    - {{per: customer, most: 3, within: 10s}}
-    - {{per: channel, most: 2, within: 7s}}
+    - {{per: customer, most: 2, within: 12s}}
+    - {{per: channel, most: 1, within: 5s}}
 {quiet}
 plays:
   - id: looked
@@ -76,6 +76,4 @@ def playbook(version: int, quiet: bool) -> Loaded:
 def folds(quiet: bool, clock_bound: float) -> dict[str, Decider]:
     """Version -> the real fold of that playbook."""
     loaded = [playbook(version, quiet) for version in (0, 1)]
-    return {
-        one.version: Decider(APP, one.playbook, one.conditions, one.version, clock_bound) for one in loaded
-    }
+    return {one.version: Decider(APP, one.playbook, one.conditions, one.version, clock_bound) for one in loaded}
