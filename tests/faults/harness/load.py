@@ -5,6 +5,7 @@ must stop what they would get.
 """
 
 import asyncio
+import base64
 import json
 import random
 import time
@@ -86,7 +87,8 @@ class Load:
         self.habits, self.ledger = habits, Ledger()
         self._rnd = random.Random(seed)
         self._kafka, self._prefix, self._partitions = kafka, prefix, partitions
-        self._url, self._auth = url, aiohttp.BasicAuth(write_key, "")
+        self._url = url
+        self._headers = {"Authorization": "Basic " + base64.b64encode(f"{write_key}:".encode()).decode()}
         self._number = 0
         self._recent: list[Deed] = []
         self._tag = f"{self._rnd.getrandbits(32):08x}"
@@ -101,7 +103,7 @@ class Load:
         )
         await producer.start()
         try:
-            async with aiohttp.ClientSession(auth=self._auth) as session:
+            async with aiohttp.ClientSession(headers=self._headers) as session:
                 begun = time.monotonic()
                 while (passed := time.monotonic() - begun) < self.habits.seconds or not self.enough.is_set():
                     await self._step(producer, session, passed)
