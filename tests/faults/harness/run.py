@@ -49,6 +49,9 @@ REST_SECONDS = 60.0
 """design.md: within so long of healing lag is 0 and the outbox empty."""
 WRITE_KEY = "harness-server-key"
 
+RIGGED = ("KAIROS_CRASH_AT", "KAIROS_CLOCK_FILE", "KAIROS_POLL_SECONDS", "KAIROS_WRONG")
+"""Variables only the harness's worker knows."""
+
 SETTINGS: dict[str, object] = {
     "partitions": PARTITIONS,
     "session_seconds": SESSION,
@@ -135,6 +138,8 @@ class Run:
         self.workers: dict[str, subprocess.Popen[bytes]] = {}
         self.lost: set[bytes] = set()
         """Tokens the state held just before it may have gone back in time."""
+        self.wrong = ""
+        """Which deliberately wrong engine runs; empty: the right one."""
         self.dark: list[tuple[float, float]] = []
         """Times in which Kafka lacked brokers, and for as long as it takes to notice."""
         self._leash = leash()
@@ -232,7 +237,9 @@ class Run:
         """One more worker, as it ships unless it is to be rigged."""
         self._started += 1
         name = name or f"w{self._started}"
-        rigged = any(v.startswith(("KAIROS_CRASH", "KAIROS_CLOCK_FILE", "KAIROS_POLL")) for v in env)
+        if self.wrong:
+            env["KAIROS_WRONG"] = self.wrong
+        rigged = any(v in RIGGED for v in env)
         module = ["tests.faults.harness.worker"] if rigged else ["streams.cli", "worker"]
         self.workers[name] = self._spawn(name, module, {"KAIROS_METRICS_PORT": str(free_port())} | env)
         return name
@@ -471,9 +478,10 @@ class Run:
             return repr(exc)
 
 
-async def perform(arena: Arena, scenario: Scenario, seed: int, folder: Path) -> Result:
+async def perform(arena: Arena, scenario: Scenario, seed: int, folder: Path, wrong: str = "") -> Result:
     """One run from beginning to end; never raises."""
     begun, run = time.monotonic(), Run(arena, scenario, seed, folder)
+    run.wrong = wrong
     result = run.result
     try:
         async with asyncio.timeout(240), run:
