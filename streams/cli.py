@@ -18,7 +18,7 @@ from streams import kafka
 from streams.logs import set_up_logs
 from streams.settings import BadSettings, Settings, read_settings, unknown
 from streams.state.store import Unavailable, Unfit
-from streams.tools import here, parts, playbook
+from streams.tools import dead_letters, here, parts, playbook
 from streams.tools.asking import Wrong
 from streams.tools.bench import bench
 from streams.tools.books import books
@@ -26,6 +26,7 @@ from streams.tools.customer import customer, customers
 from streams.tools.demo import demo
 from streams.tools.dev import dev
 from streams.tools.init import Foreign, init
+from streams.tools.rebuild import rebuild
 from streams.tools.replay.command import replay
 from streams.tools.triggers import triggers
 
@@ -46,6 +47,8 @@ app.command(rich_help_panel=TRY)(demo)
 app.command(rich_help_panel=TRY)(dev)
 app.command(rich_help_panel=TRY)(replay)
 app.add_typer(playbook.app, name="playbook", rich_help_panel=RUN)
+app.command(rich_help_panel=RUN)(rebuild)
+app.add_typer(dead_letters.app, name="dead-letters", rich_help_panel=LOOK)
 app.command(rich_help_panel=LOOK)(books)
 app.command(rich_help_panel=LOOK)(customer)
 app.command(rich_help_panel=LOOK)(customers)

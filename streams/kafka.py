@@ -189,7 +189,7 @@ async def read_log(
     starts = {place: max(first, (since or {}).get(place, first)) for place, (first, _) in limits.items()}
     behind = {place for place, (_, end) in limits.items() if follow or starts[place] < end}
     if not behind:
-        return  # a consumer that is stopped before it did anything raises CancelledError
+        return
     async with _reading(settings, {place: starts[place] for place in behind}, committed) as consumer:
         while behind:
             fetched = await consumer.getmany(timeout_ms=50)
@@ -214,6 +214,7 @@ async def _reading(settings: Settings, starts: Mapping[Place, int], committed: b
         fetch_max_wait_ms=50,
     )
     await consumer.start()
+    await asyncio.sleep(0)  # its tasks must have begun before `stop`: one that never did makes it raise
     try:
         consumer.assign([TopicPartition(*place) for place in starts])
         for place, offset in starts.items():

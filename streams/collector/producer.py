@@ -32,6 +32,8 @@ BATCH_BYTES: Final = 900_000
 LOOK_SECONDS: Final = 2.0
 """How often an idle collector asks Kafka whether it is there."""
 HEARD_SECONDS: Final = 5.0
+CLOSE_SECONDS: Final = 3.0
+"""How long to wait for a lost connection to close; politeness only."""
 
 Headers = list[tuple[str, bytes]]
 Letter = tuple[bytes | None, bytes, Headers]
@@ -262,10 +264,12 @@ class Producer:
         if round:
             round.tell(NotTaken("kafka: connection lost"))
         kafka._message_accumulator.fail_all(KafkaError("closed"))
-        await kafka.client.close()
-        # Where a batch was being tried again, its sender trips over the batch having failed meanwhile.
-        with suppress(KafkaError, KeyError):
-            await kafka.stop()
+        # Where a batch was being tried again, its sender trips over the batch having failed meanwhile. And aiokafka may
+        # wait for ever for a request to a broker that is gone.
+        with suppress(KafkaError, KeyError, TimeoutError):
+            async with asyncio.timeout(CLOSE_SECONDS):
+                await kafka.client.close()
+                await kafka.stop()
 
     async def _rest(self, seconds: float) -> None:
         """Sleep, unless it is time to go."""

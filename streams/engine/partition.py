@@ -6,9 +6,9 @@ import random
 from aiokafka.errors import KafkaError
 
 from streams.engine.fetch import Fetch
-from streams.engine.term import Term, begin
+from streams.engine.term import MISSING, Term, begin
 from streams.engine.world import Halt, World
-from streams.state.store import Refused
+from streams.state.store import Missing, Refused
 
 FIRST_WAIT, LONGEST_WAIT = 0.1, 5.0
 STEADY = 10.0
@@ -25,6 +25,7 @@ class Partition:
         self.halted = ""
         """Why it stands still; empty: it does not."""
         self.term: Term | None = None
+        self._revoked = False
         self.task = asyncio.create_task(self._run(), name=f"partition-{number}")
 
     @property
@@ -44,17 +45,19 @@ class Partition:
 
     def stop(self) -> None:
         """Revoked: let go at once. All that counts is in the slot."""
-        self.term = None
+        self.term, self._revoked = None, True
         self.task.cancel()
 
     async def _run(self) -> None:
         wait = FIRST_WAIT
-        while True:
+        while not self._revoked:
             since = self.world.now()
             try:
                 await self._serve()
             except* Halt as group:
                 self._halt(str(deepest(group)))
+            except* Missing:  # Redis was emptied under a running term
+                self._halt(MISSING.format(partition=self.number))
             except* (Refused, KafkaError, ConnectionError, TimeoutError) as group:
                 self.halted = ""
                 self.world.watch.ended(self.number, deepest(group))
@@ -62,6 +65,7 @@ class Partition:
             wait = FIRST_WAIT if self.world.now() - since > STEADY else min(wait * 2, LONGEST_WAIT)
             pause = HALTED_WAIT if self.halted else wait
             await asyncio.sleep(random.uniform(pause / 2, pause))  # if we are the zombie, the revocation comes first
+        raise asyncio.CancelledError  # it was lost: a task group drops it when a task of its own fails just then
 
     async def _serve(self) -> None:
         outlet = self.world.outlet(self.number)

@@ -5,8 +5,8 @@ no earlier producer of this partition can make anything visible. Each batch is o
 from the outbox after it committed; an id sent in this term is not sent again in it; an unknown outcome ends the term,
 and the next one's drain tells what became of it.
 
-A trigger is visible before its commit is answered here, so it may be read back before it is known as trimmed: then the
-commit that reads it back must take it out of the outbox itself (`returned`).
+A trim only makes room. It changes the slot under no token, so the store may lose it and nobody is refused. What must be
+gone is taken out by a commit: a trigger by the one that reads it back, a dead letter by the next one (`letters`).
 
 A broker without transactions gets `PlainOutlet`: no fence, at least once, ids tell repeats apart.
 """
@@ -21,6 +21,7 @@ from typing import Any, Protocol
 from aiokafka import AIOKafkaProducer
 from aiokafka.producer import sender
 
+from schemas.topics import TRIGGERS
 from schemas.turn import Message
 from streams.kafka import connect
 from streams.settings import Settings
@@ -132,29 +133,21 @@ class Relay:
         self._queue: deque[Leaving] = deque()
         self._some = asyncio.Event()
         self._sent: set[str] = set()
-        """Sent in this term, trim not yet answered."""
-        self._trimmed: set[str] = set()
-        """Trim answered, not yet read back."""
-        self._early: set[str] = set()
-        """Read back before the trim was answered."""
+        """Triggers sent in this term and not yet read back."""
+        self.letters: list[str] = []
+        """Dead letters Kafka has acknowledged, for the next commit to take out: nobody reads them back."""
 
     def __len__(self) -> int:
         return len(self._queue)
 
     def put(self, leaving: Iterable[Leaving]) -> None:
         """Send these, except what this term has sent already."""
-        done = self._sent | self._trimmed if self._trimmed else self._sent
-        self._queue.extend(item for item in leaving if item[0] not in done)
+        self._queue.extend(item for item in leaving if item[0] not in self._sent)
         self._some.set()
 
-    def returned(self, id: str) -> bool:
-        """A trigger was read back. True: the outbox has it no more for certain; else the commit must take it out."""
-        if id in self._trimmed:
-            self._trimmed.discard(id)
-            return True
-        if id in self._sent:
-            self._early.add(id)
-        return False
+    def returned(self, id: str) -> None:
+        """A trigger was read back: whoever proposes it again, the state knows it."""
+        self._sent.discard(id)
 
     async def run(self) -> None:
         """Send for ever. Raises KafkaError or ConnectionError, which ends the term."""
@@ -166,20 +159,14 @@ class Relay:
                     self._some.clear()
                     continue
                 begun = time.perf_counter()
-                self._sent.update(id for id, _ in self._queue)  # never again in this term, whatever comes of it
+                self._sent.update(id for id, m in self._queue if m.topic == TRIGGERS)  # never again in this term
                 taken = await self._outlet.send(self._queue)
+                self.letters += [id for id, message in taken if message.topic != TRIGGERS]
                 self._seen(taken, time.perf_counter() - begun)
                 if trimming:
                     await trimming
-                ids = [id for id, _ in taken]
-                trimming = asyncio.create_task(self._trim(ids))
+                ids = [id.encode() for id, _ in taken]
+                trimming = asyncio.create_task(self._slot.trim(ids))
         finally:
             if trimming:
                 trimming.cancel()
-
-    async def _trim(self, ids: list[str]) -> None:
-        await self._slot.trim([id.encode() for id in ids])
-        early = self._early.intersection(ids)
-        self._early -= early
-        self._sent.difference_update(ids)
-        self._trimmed.update(id for id in ids if id not in early and not id.startswith("dead:"))

@@ -8,14 +8,14 @@ still waits is decided again against what was read back. Then the other topics, 
 """
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import structlog
 
 from schemas.topics import INPUTS, TRIGGERS
 from streams.engine.fetch import Fetch
 from streams.engine.inbox import Inbox
-from streams.engine.relay import Outlet, Relay
+from streams.engine.relay import Leaving, Outlet, Relay
 from streams.engine.turn import Turns
 from streams.engine.world import Halt, World
 from streams.state.store import Missing, Opened
@@ -57,8 +57,8 @@ class Term:
 
     def put(self, topic: str, fetch: Fetch) -> None:
         """A fetch comes in from the agent. Never waits."""
-        if not self._open:
-            return
+        if not self._open or (topic != TRIGGERS and not self.turns.ready):
+            return  # also what an earlier term asked for: the drain gathers `triggers` only
         back = self.inbox.put(topic, fetch)
         if back is not None and topic not in self._healing:
             self._healing.add(topic)
@@ -101,7 +101,13 @@ async def begin(partition: int, world: World, outlet: Outlet) -> tuple[Term, int
         raise Halt(MISSING.format(partition=partition)) from None
     positions = check(partition, world.settings.partitions, opened, bounds)
     inbox = Inbox(partition, positions, world.source.ends)
-    relay = Relay(slot, outlet, lambda taken, took: world.watch.left(partition, taken, took))
+
+    def seen(taken: Sequence[Leaving], seconds: float) -> None:
+        world.watch.left(partition, taken, seconds)
+        if relay.letters:
+            inbox.arrived.set()  # there is something to commit
+
+    relay = Relay(slot, outlet, seen)
     turns = Turns(partition, slot, inbox, relay, world, token, opened)
     return Term(partition, world, inbox, relay, turns), bounds[TRIGGERS][1], begun
 

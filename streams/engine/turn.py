@@ -5,8 +5,9 @@ slot in one call under a new token. That call is in flight while the next turn g
 before the next commit is sent, and only then is it true: only then do its triggers go to the relay and may customers
 leave the cache. A refused commit raises `Refused`, the term ends, and all that is known here dies with it.
 
-A turn that changed nobody (triggers read back as expected) sends nothing: its positions ride with the next commit, or
-with an empty one after half a second of idleness. The commit answers who is due, so timers need no polling.
+A turn that changed nobody (triggers read back as expected) sends nothing: its positions, and the ids that leave the
+outbox, ride with the next commit, or with an empty one after half a second of idleness. The commit answers who is due,
+so timers need no polling.
 """
 
 import asyncio
@@ -27,6 +28,11 @@ from streams.state.store import Commit, Committed, Opened, Slot
 
 IDLE_COMMIT = 0.5
 """Seconds after which positions that moved without a change are committed."""
+PROOF = 10.0
+"""Seconds of idleness after which a term asks whether the slot is still its own: else it would not see that the store
+went back in time before the next event comes."""
+LEFT_MOST = 1000
+"""Triggers read back, known already, whose ids ride with the next commit; more than so many make one."""
 NEAR = 0.01
 """Seconds between looks at the clock while a timer is due and the logs are not yet read up to it."""
 
@@ -74,6 +80,8 @@ class Turns:
         self._pending = sorted(
             ((id.decode(), decode_message(entry)) for id, entry in opened.outbox), key=lambda item: item[1].sequence
         )
+        self._left: list[str] = []
+        """Ids that leave the outbox with the next commit: seen in Kafka, or revoked."""
         self._flight: Flight | None = None
         self._next_due: float | None = None
         self._due: list[bytes] = []
@@ -94,9 +102,10 @@ class Turns:
         keys = await self._load(gathered)
         until = self.inbox.caught_up() - self.world.settings.clock_bound if self.ready else 0.0
         turn = Turn(self.world.now(), until, self._customers)
-        left = self._decide(fold, turn, gathered)
-        if turn.changed or turn.counts or turn.faults or left or gathered.judged is not None or not gathered.batches:
-            await self._commit(fold, turn, gathered, left, keys)
+        self._decide(fold, turn, gathered)
+        something = turn.changed or turn.counts or turn.faults or gathered.judged is not None
+        if something or not gathered.batches or len(self._left) > LEFT_MOST:
+            await self._commit(fold, turn, gathered, keys)
 
     # -- gather
 
@@ -109,13 +118,16 @@ class Turns:
             if (wait := self._wait()) is not None and wait <= 0:
                 break  # an empty turn: its commit answers who is due
             self.inbox.arrived.clear()
-            moved = self.inbox.gathered != self._written
-            limit = IDLE_COMMIT if moved and (wait is None or wait > IDLE_COMMIT) else wait
+            moved = self.inbox.gathered != self._written or self._relay.letters
+            limit = min(wait or PROOF, IDLE_COMMIT if moved else PROOF)
             try:
-                await asyncio.wait_for(self.inbox.arrived.wait(), limit)
+                async with asyncio.timeout(limit):  # `wait_for` may lose a cancellation, Python 3.11's does
+                    await self.inbox.arrived.wait()
             except TimeoutError:
                 if moved and limit == IDLE_COMMIT:
                     break  # an empty turn commits the positions
+                if limit == PROOF:
+                    await self._slot.load((self._token, self._token), [])
         due, self._due = self._due, []
         return Gathered(self.inbox.take(self.world.settings.turn_records), due)
 
@@ -146,8 +158,8 @@ class Turns:
 
     # -- decide
 
-    def _decide(self, fold: Fold[Any], turn: Turn[Any], gathered: Gathered) -> list[bytes]:
-        """Fold it all. Answers ids that leave the outbox: seen in Kafka, or revoked."""
+    def _decide(self, fold: Fold[Any], turn: Turn[Any], gathered: Gathered) -> None:
+        """Fold it all."""
         for topic, fetch in gathered.batches:
             if fetch.records:
                 fold.absorb(turn, topic, fetch.records)
@@ -156,20 +168,17 @@ class Turns:
         if gathered.judged is not None:
             fold.judge(turn, [(id, m.key or b"") for id, m in gathered.judged if m.topic == TRIGGERS])
         self._poison.watch(sum(len(fetch.records) for _, fetch in gathered.batches), turn.faults)
-        left = [id for id in turn.returned if not self._relay.returned(id)]
+        for id in turn.returned:
+            self._relay.returned(id)
+        self._left += turn.returned + turn.revoked
         if not self.ready:
-            here = {id for id, _ in self._pending}
-            gone = here.intersection(left).union(turn.revoked)
+            gone = {*turn.returned, *turn.revoked}
             self._pending = [item for item in self._pending if item[0] not in gone]
-            left = list(gone)
-        return [id.encode() for id in left]
 
     # -- commit
 
-    async def _commit(
-        self, fold: Fold[Any], turn: Turn[Any], gathered: Gathered, left: list[bytes], wanted: set[bytes]
-    ) -> None:
-        commit, leaving = self._pack(fold, turn, gathered, left)
+    async def _commit(self, fold: Fold[Any], turn: Turn[Any], gathered: Gathered, wanted: set[bytes]) -> None:
+        commit, leaving = self._pack(fold, turn, gathered)
         await self._settle(wanted)
         if gathered.judged is not None:
             leaving = self._pending
@@ -177,9 +186,7 @@ class Turns:
         self._flight = Flight(commit, answer, leaving, wanted, dict(self._written), turn, self.world.now())
         self.world.watch.turned(self.partition, turn, sum(len(fetch.records) for _, fetch in gathered.batches))
 
-    def _pack(
-        self, fold: Fold[Any], turn: Turn[Any], gathered: Gathered, left: list[bytes]
-    ) -> tuple[Commit, list[Leaving]]:
+    def _pack(self, fold: Fold[Any], turn: Turn[Any], gathered: Gathered) -> tuple[Commit, list[Leaving]]:
         leaving = [*turn.messages, *self._dead_letters(turn)]
         for _, message in leaving:
             message.sequence = self._sequence = self._sequence + 1
@@ -200,8 +207,9 @@ class Turns:
             wake=[(k, at) for k, at in turn.wake.items() if at is not None],
             sleep=[k for k, at in turn.wake.items() if at is None],
             outbox=[(id.encode(), encode_message(message)) for id, message in leaving],
-            left=left,
+            left=[id.encode() for id in self._left + self._relay.letters],
         )
+        self._left, self._relay.letters = [], []
         return commit, leaving
 
     def _meta(self, turn: Turn[Any], ahead: dict[str, tuple[int, int]], leaving: bool) -> dict[str, bytes]:
@@ -225,8 +233,8 @@ class Turns:
             letters.append((f"dead:{place}", message))
         return letters
 
-    async def _settle(self, ahead: Collection[bytes] = frozenset()) -> None:
-        """Wait for the commit in flight. Only now is it true. `ahead`: customers of the commit that goes next."""
+    async def _settle(self, keep: Collection[bytes] = ()) -> None:
+        """Wait for the commit in flight. Only now is it true. `keep`: customers the next commit may change."""
         if self._flight is None:
             return
         flight = self._flight
@@ -236,17 +244,18 @@ class Turns:
         self.committed = flight.positions
         if flight.leaving:
             self._relay.put(flight.leaving)
-        self._evict(flight.wanted, ahead)
+        self._evict(flight.wanted, keep)
         self.world.watch.committed(self.partition, flight.turn, self.world.now() - flight.since)
 
-    def _evict(self, wanted: Collection[bytes], ahead: Collection[bytes]) -> None:
-        """Keep the cache within its bound, the youngest last. Never before their commit is known, so none of `ahead`:
-        a load would be older."""
+    def _evict(self, wanted: Collection[bytes], keep: Collection[bytes]) -> None:
+        """Keep the cache within its bound, the youngest last. Never a customer of a turn whose commit is not known: a
+        load could be older."""
         customers, most = self._customers, self.world.settings.cache_customers
         if len(customers) <= most:
             return
-        for key in (*wanted, *ahead):
+        for key in (*wanted, *keep):
             if key in customers:
                 customers[key] = customers.pop(key)
-        for key in [key for key in islice(customers, len(customers) - most) if key not in ahead]:
+        surplus = len(customers) - max(most, sum(key in customers for key in keep))
+        for key in list(islice(customers, surplus)):
             del customers[key]

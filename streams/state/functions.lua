@@ -45,17 +45,21 @@ local function create(keys, args)
   return redis.status_reply('OK')
 end
 
--- args: new token. Leaves a record, else the chain of tokens has a hole.
+-- Answers the stored token: what an acquire must show.
+local function show(keys) return held(keys) or missing() end
+
+-- args: new token, token before. Leaves a record, else the chain of tokens has a hole. Refused when another one is stored:
+-- this request is late, and its token must not come to name newer content.
 local function acquire(keys, args)
   local before = held(keys)
   if not before then return missing() end
   if #args[1] ~= TOKEN then return shape('wanted a token of 16 bytes') end
   local fault = misfit(keys)
   if fault then return shape(fault) end
-  if before ~= args[1] then
-    redis.call('RPUSH', keys[TURNS], 'A' .. before .. args[1])
-    redis.call('HSET', keys[META], 'token', args[1])
-  end
+  if before == args[1] then return redis.status_reply('OK') end -- a lost reply
+  if before ~= args[2] then return refused() end
+  redis.call('RPUSH', keys[TURNS], 'A' .. before .. args[1])
+  redis.call('HSET', keys[META], 'token', args[1])
   return redis.status_reply('OK')
 end
 
@@ -142,6 +146,7 @@ local function trim(keys, args)
 end
 
 redis.register_function('kairos_create', create)
+redis.register_function { function_name = 'kairos_held', callback = show, flags = { 'no-writes' } }
 redis.register_function('kairos_acquire', acquire)
 redis.register_function { function_name = 'kairos_open', callback = open, flags = { 'no-writes' } }
 redis.register_function { function_name = 'kairos_load', callback = load, flags = { 'no-writes' } }

@@ -3,7 +3,6 @@
 `snapshot` and `restore` of a slot model what Redis does when it loses its last writes.
 """
 
-import copy
 import math
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -31,11 +30,11 @@ class MemorySlot:
 
     def snapshot(self) -> Content | None:
         """What the slot holds now; later calls do not change it."""
-        return copy.deepcopy(self._content)
+        return _copy(self._content)
 
     def restore(self, content: Content | None) -> None:
         """Go back to a snapshot, or to nothing."""
-        self._content = copy.deepcopy(content)
+        self._content = _copy(content)
 
     async def create(self, partitions: int, offsets: Mapping[str, int]) -> None:
         if self._content is not None:
@@ -43,13 +42,24 @@ class MemorySlot:
         meta = {"token": b"", "partitions": b"%d" % partitions, "seq": b"0"}
         self._content = Content(meta | {f"next:{topic}": b"%d" % offset for topic, offset in offsets.items()})
 
+    async def remove(self) -> None:
+        self._content = None
+
     async def acquire(self, token: bytes) -> None:
+        await self.take(token, await self.held())
+
+    async def held(self) -> bytes:
+        return self._held("acquire").meta["token"]
+
+    async def take(self, token: bytes, before: bytes) -> None:
         content = self._held("acquire")
         _check_token(token)
-        before = content.meta["token"]
-        if before != token:
-            content.turns.append(b"A" + before + token)
-            content.meta["token"] = token
+        if content.meta["token"] == token:
+            return
+        if content.meta["token"] != before:
+            raise Refused(f"acquire partition {self.partition}: another token is stored")
+        content.turns.append(b"A" + before + token)
+        content.meta["token"] = token
 
     async def open(self, token: bytes) -> Opened:
         content = self._shown("open", token)
@@ -103,6 +113,14 @@ class MemorySlot:
         if not content.meta["token"] or content.meta["token"] not in tokens:
             raise Refused(f"{call} partition {self.partition}: another token is stored")
         return content
+
+
+def _copy(content: Content | None) -> Content | None:
+    """All that is inside is immutable."""
+    if content is None:
+        return None
+    customers, timers, outbox = dict(content.customers), dict(content.timers), dict(content.outbox)
+    return Content(dict(content.meta), customers, timers, outbox, list(content.turns))
 
 
 def _check_token(token: bytes) -> None:

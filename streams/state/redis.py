@@ -20,6 +20,7 @@ from streams.state.store import Commit, Committed, Exists, Missing, Opened, Refu
 
 PRIVATE = ("token", "created")  # fields of meta nobody else needs; `created`: nonce of the call that made the slot
 SCAN = 1000
+READING = ("kairos_held", "kairos_open", "kairos_load")
 
 
 class RedisSlot:
@@ -37,8 +38,22 @@ class RedisSlot:
         nonce = secrets.token_hex(16)
         await self._call("kairos_create", nonce, partitions, *chain(*offsets.items()), patience=self._patience)
 
+    async def remove(self) -> None:
+        await self._server.ask(self._meta, "DEL", *self._keys, patience=self._patience)
+
     async def acquire(self, token: bytes) -> None:
-        await self._call("kairos_acquire", token)
+        while True:
+            try:
+                return await self.take(token, await self.held())
+            except Refused:
+                await asyncio.sleep(0)  # somebody came between
+
+    async def held(self) -> bytes:
+        token: bytes = await self._call("kairos_held")
+        return token
+
+    async def take(self, token: bytes, before: bytes) -> None:
+        await self._call("kairos_acquire", token, before)
 
     async def open(self, token: bytes) -> Opened:
         meta, outbox = await self._call("kairos_open", token)
@@ -89,7 +104,7 @@ class RedisSlot:
 
     async def _call(self, function: str, *arguments: Any, patience: float | None = None) -> Any:
         """Call a function of ours; None: wait for as long as it takes."""
-        command = "FCALL_RO" if function in ("kairos_open", "kairos_load") else "FCALL"
+        command = "FCALL_RO" if function in READING else "FCALL"
         call = (command, function, len(self._keys), *self._keys, *arguments)
         while True:
             try:

@@ -99,8 +99,20 @@ class Slot(Protocol):
         """Make the slot: only ever by hand, so it waits no longer than the store's patience. `offsets`: next offset of
         each topic. Raises Exists, Unavailable."""
 
+    async def remove(self) -> None:
+        """Take the slot away, whole: only ever by hand, like `create`. Who serves it is told Missing. Raises
+        Unavailable."""
+
     async def acquire(self, token: bytes) -> None:
-        """From here on only the holder of `token` reads or writes. Leaves an acquire record. Raises Missing."""
+        """From here on only the holder of `token` reads or writes. Raises Missing. It is `held`, then `take`, again and
+        again while others come between."""
+
+    async def held(self) -> bytes:
+        """The stored token; empty before the first acquire. Raises Missing."""
+
+    async def take(self, token: bytes, before: bytes) -> None:
+        """Put `token` in the place of `before`, and leave an acquire record. Done already: says nothing. Raises Refused
+        when another one is stored: a request that comes late must not name newer content by its token."""
 
     async def open(self, token: bytes) -> Opened:
         """Where to go on, and what has not left yet. Raises Refused, Missing."""

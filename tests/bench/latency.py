@@ -14,6 +14,7 @@ from schemas.topics import EVENTS, TRIGGERS
 from schemas.trigger import decode_trigger
 from streams.kafka import connect, places
 from streams.settings import Settings
+from streams.tools.parts import Failed
 from tests.bench.figures import Figures, percentiles
 from tests.bench.house import House
 from tests.bench.load import Live, fill
@@ -59,8 +60,9 @@ class Latency:
             await asyncio.to_thread(ward.stop)
 
     async def echo(self, settings: Settings) -> Figures:
-        """Nobody: an event is produced, the same event is seen."""
-        return await self._measure(settings, EVENTS, lambda value: decode_event(value).received)
+        """Nobody: an event is produced, the same event is seen. Elsewhere, so that no worker finds these events."""
+        apart = await self._house.installation(f"{settings.topic_prefix}echo".replace(".", "-"))
+        return await self._measure(apart, EVENTS, lambda value: decode_event(value).received)
 
     async def _measure(
         self, settings: Settings, topics: Sequence[str], received: Callable[[bytes], float], pid: int = 0
@@ -74,6 +76,8 @@ class Latency:
             cpu, events = cpu_seconds(pid) - cpu if pid else 0.0, live.sent - before
             await asyncio.sleep(STRAGGLERS)
             taken = [took for start, took in seen if since <= start < until]
+        if not taken:
+            raise Failed(f"bench: nothing seen within {STRAGGLERS:g} s of the last event: the machine is too busy")
         return Figures(
             cpu_us_per_event=cpu / events * 1e6 if pid else None,
             events_per_second=events / (until - since),

@@ -75,6 +75,18 @@ class StoreContract:
         assert found == Opened(expected, [])
         assert await slot.meta() == expected | {"token": token(1)}
 
+    async def test_a_slot_that_was_removed_is_missing_until_it_is_made_again(self, store: Store) -> None:
+        slot = await opened(store)
+        await slot.commit(turn(1, customers=[(b"ann", b"1")], wake=[(b"ann", 5.0)], outbox=[(b"id", b"x")]))
+        await slot.remove()
+        await slot.remove()
+        assert await everything(slot) == ({}, [], 0, 0, [])
+        with pytest.raises(Missing):
+            await slot.commit(turn(2))
+        await slot.create(4, {"clickstream": 0})
+        with pytest.raises(Refused):
+            await slot.commit(turn(2))
+
     async def test_create_never_overwrites(self, store: Store) -> None:
         slot = await opened(store)
         before = await everything(slot)
@@ -141,6 +153,18 @@ class StoreContract:
         with pytest.raises(Refused):
             await slot.commit(turn(2, customers=[(b"ann", b"worse")]))
         assert await slot.customer(b"ann") == b"new"
+
+    async def test_an_acquire_that_comes_late_is_refused(self, store: Store) -> None:
+        slot = await opened(store)
+        await slot.take(token(10), token(1))
+        await slot.take(token(10), token(1))  # its reply was lost
+        assert await slot.held() == token(10)
+        await slot.commit(turn(10, customers=[(b"ann", b"1")]))
+        before = await everything(slot)
+        with pytest.raises(Refused, match="partition 0"):
+            await slot.take(token(10), token(1))
+        assert await everything(slot) == before
+        assert await slot.records() == [b"A" + token(1), b"A" + token(1) + token(10), b"turn 10"]
 
     async def test_load_takes_the_token_before_and_after_a_commit_in_flight(self, store: Store) -> None:
         slot = await opened(store)

@@ -60,6 +60,7 @@ STEPS = st.one_of(
     commits(),
     commits(),
     st.builds(lambda n: Step("acquire", (token(n),)), st.integers(0, 6)),
+    st.builds(lambda n, before: Step("take", (token(n), token(before))), st.integers(0, 6), TOKENS),
     st.builds(lambda n: Step("open", (token(n),)), TOKENS),
     st.builds(lambda a, b, names: Step("load", ((token(a), token(b)), names)), TOKENS, TOKENS, st.lists(NAMES)),
     st.builds(lambda names: Step("trim", (names,)), st.lists(NAMES, max_size=3)),

@@ -254,9 +254,9 @@ class TestRedisStore(RedisContract):
         assert ":wrong@" not in str(refused.value)
 
     async def test_a_user_without_the_right_is_told(self, server: RedisServer, app: str) -> None:
-        server.ask("ACL", "SETUSER", "reader", "on", ">secret", "~*", "+@all", "-fcall")
+        server.ask("ACL", "SETUSER", "reader", "on", ">secret", "~*", "+@all", "-fcall", "-fcall_ro")
         async with connected(server.url.replace("redis://", "redis://reader:secret@"), app) as store:
-            with pytest.raises(Unfit, match="kairos_acquire"):
+            with pytest.raises(Unfit, match="kairos_held"):
                 await store.slot(0).acquire(token(1))
 
     async def test_a_single_server_is_no_cluster(self, server: RedisServer, app: str) -> None:

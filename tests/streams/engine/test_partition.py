@@ -260,3 +260,16 @@ async def test_a_small_cache_never_forgets_a_customer_whose_commit_is_under_way(
         await r.run(0.02)
     await r.run(0.2)
     assert [(await r.customer(key)).n for key in (b"ann", b"bob")] == [20, 20]
+
+
+async def test_a_state_that_vanishes_under_a_term_halts_its_partition(rig: Callable[..., Any]) -> None:
+    r = await rig()
+    partition = r.serve()
+    r.broker.append(CLICKSTREAM, A)
+    await r.run(0.1)
+    r.store.slot(0).restore(None)
+    r.broker.append(CLICKSTREAM, B)
+    await r.run(0.1)
+    assert not partition.task.done()
+    assert "wanted a state in Redis, found none" in partition.halted
+    assert r.notes.halts == [partition.halted]

@@ -1,0 +1,118 @@
+"""What of the promise is broken at the end of a history: design.md, the end of section 6, line by line.
+
+State and logs are read as anyone can read them. Facts are folded by `facts`, turns folded again by `refold`; windows,
+timers and occurrences are worked out here from the logs and the playbook, by other means than the engine's.
+"""
+
+import json
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+from schemas.topics import DEAD_LETTERS, INPUTS, TRIGGERS, partition_of
+from tests.faults.sim import facts
+from tests.faults.sim.clock import at_once
+from tests.faults.sim.kafka import Row
+from tests.faults.sim.occurrences import Occurrences
+from tests.faults.sim.refold import Refolded, Refolder
+from tests.faults.sim.triggers import Triggers
+
+if TYPE_CHECKING:
+    from tests.faults.sim.history import History
+    from tests.faults.sim.store import Primary
+
+FACTS = tuple(topic for topic in INPUTS if topic != TRIGGERS)
+
+
+def check(history: "History") -> list[str]:
+    """Every fault, the first of each kind."""
+    found: list[str] = []
+    for primary in history.primaries:
+        found += Checked(history, primary).faults()
+    kinds: dict[str, str] = {}
+    for fault in found:
+        kinds.setdefault(fault.partition(":")[0], fault)
+    return list(kinds.values())
+
+
+class Checked:
+    """One partition at rest."""
+
+    def __init__(self, history: "History", primary: "Primary") -> None:
+        self.history, self.partition = history, primary.partition
+        slot: Any = primary.slot
+        self.meta: dict[str, bytes] = at_once(slot.meta())
+        self.customers: dict[bytes, bytes] = primary.keeper.customers(slot)
+        self.timers: dict[bytes, float] = primary.keeper.timers(slot)
+        self.records: list[bytes] = at_once(slot.records())
+        self.counts = Counter({name[6:]: int(n) for name, n in self.meta.items() if name.startswith("count:")})
+
+    def faults(self) -> list[str]:
+        refolded = Refolder(self.partition, self.history.broker, self.history.folds).run(self.records)
+        triggers = Triggers(self.rows(TRIGGERS))
+        found = [*self._facts(), *refolded.faults, *self._state(refolded), *triggers.faults(self.history)]
+        found += self._memory(triggers)
+        found += Occurrences(self, refolded, triggers).faults()
+        return found
+
+    def rows(self, topic: str) -> list[Row]:
+        """What a read_committed reader sees."""
+        return self.history.broker.logs[topic, self.partition].committed()
+
+    def here(self, key: bytes) -> bool:
+        return partition_of(key, self.history.profile.partitions) == self.partition
+
+    def _facts(self) -> list[str]:
+        """Each event once, duplicate or dead-lettered; facts as the log says."""
+        found, letters, expected = [], Counter[str](), Counter[str]()
+        for topic in FACTS:
+            wanted, counts, dead = facts.tally(topic, self.rows(topic), self.here)
+            expected += counts
+            letters.update(f"{topic}/{self.partition}/{row.offset}" for row in dead)
+            got = {key: one[topic] for key, value in self.customers.items() if topic in (one := json.loads(value))}
+            for key in wanted.keys() | got.keys():
+                if wanted.get(key) != got.get(key):
+                    found.append(f"facts: {topic} of {key!r}: wanted {wanted.get(key)}, got {got.get(key)}")
+        kinds = ("applied", "duplicate", "dead_lettered")
+        counted = {n: v for n, v in self.counts.items() if n.split(":")[0] in kinds and not n.endswith(":triggers")}
+        if counted != dict(expected):
+            found.append(f"counts: wanted {dict(expected)}, got {counted}")
+        return found + self._dead_letters(letters)
+
+    def _dead_letters(self, letters: Counter[str]) -> list[str]:
+        strange = [row for row in self.rows(TRIGGERS) if row.transaction is None]
+        letters.update(f"{TRIGGERS}/{self.partition}/{row.offset}" for row in strange)
+        places = {dict(row.headers)["place"].decode() for row in self.rows(DEAD_LETTERS)}
+        if places != set(letters):
+            return [f"dead letters: lost {sorted(set(letters) - places)}, needless {sorted(places - set(letters))}"]
+        return []
+
+    def _state(self, refolded: Refolded) -> list[str]:
+        """State = fold(turn records, logs)."""
+        found = []
+        if refolded.token != self.meta["token"]:
+            found.append("chain: the last record is not the stored token's")
+        for topic, offset in refolded.offsets.items():
+            if offset != int(self.meta[f"next:{topic}"]):
+                found.append(f"ranges: {topic} ends at {offset}, the state goes on at {self.meta[f'next:{topic}']!r}")
+        for key in self.customers.keys() | refolded.customers.keys():
+            got, wanted = self.customers.get(key), refolded.customers.get(key)
+            if got != wanted:
+                found.append(f"state: {key!r}: wanted {wanted!r}, got {got!r}")
+        if self.timers != refolded.timers:
+            found.append(f"state: timers, wanted {refolded.timers}, got {self.timers}")
+        if +self.counts != +refolded.counts:
+            found.append(f"state: counts, wanted {+refolded.counts}, got {+self.counts}")
+        return found
+
+    def _memory(self, triggers: Triggers) -> list[str]:
+        """What is remembered as sent is what is visible; and the books say so."""
+        found = []
+        for key, value in self.customers.items():
+            sent = {one["id"]: one["decided"] for one in json.loads(value).get("decisions", {}).get("sent", ())}
+            seen = {one.id: one.decided for one in triggers.of.get(key, ())}
+            if sent != seen:
+                found.append(f"memory: {key!r}: sent {sorted(sent.items())}, visible {sorted(seen.items())}")
+        plays = Counter(one.play for one in triggers.all)
+        if booked := {n[8:]: v for n, v in self.counts.items() if n.startswith("trigger:") and v != plays[n[8:]]}:
+            found.append(f"books: triggers by play {booked}, visible {dict(plays)}")
+        return found

@@ -1,0 +1,156 @@
+"""Each occurrence is sent, or refused with a reason that holds; each timer has one end, and none comes too early.
+
+Worked out from the logs: `looked` has an occurrence for each product viewed; a silence is named by the event that began
+it, and the last one of each customer that no event ended must have come to something.
+"""
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from schemas.playbook import Play
+from schemas.topics import EVENTS
+from schemas.trigger import Refusal, Trigger
+from tests.faults.sim.facts import said
+from tests.faults.sim.refold import Refolded
+from tests.faults.sim.triggers import Triggers, expected_id
+
+if TYPE_CHECKING:
+    from tests.faults.sim.checker import Checked
+
+Happened = tuple[float, str, str, float]
+"""(event time, name, message id, when the log took it in), seconds since the epoch."""
+
+
+class Occurrences:
+    """Occurrences and timers of one partition."""
+
+    def __init__(self, checked: "Checked", refolded: Refolded, triggers: Triggers) -> None:
+        self.checked, self.refolded, self.triggers = checked, refolded, triggers
+        fold = next(iter(checked.history.folds.values()))
+        self.plays = {play.id: play for play in fold.playbook.plays}
+        self.caps = fold.playbook.policies.caps
+        self.margin = 2 * checked.history.profile.clock_bound
+        self.events = self._events()
+
+    def _events(self) -> dict[bytes, list[Happened]]:
+        """What each customer did, each message once, as first taken in."""
+        found: dict[bytes, dict[str, Happened]] = {}
+        for topic in EVENTS:
+            for row in self.checked.rows(topic):
+                event, key = said(row, topic), row.key or b""
+                if event is not None and self.checked.here(key):
+                    happened = event["time"], event["name"], event["id"], row.timestamp / 1000
+                    found.setdefault(key, {}).setdefault(event["id"], happened)
+        return {key: list(events.values()) for key, events in found.items()}
+
+    def faults(self) -> list[str]:
+        found = []
+        for key, events in self.events.items():
+            looked = [id for _, name, id, _ in events if name == "Product Viewed"]
+            found += [self._missing("looked", key, id) for id in looked]
+            silent = [play for play in self.plays.values() if play.after is not None]
+            found += [self._last_silence(play, key, events) for play in silent]
+        found += [self._needless(key, one) for all in self.refolded.refused.values() for key, one in all]
+        found += [self._early(one) for one in self.triggers.all if one.play in self.plays]
+        return [fault for fault in found if fault] + self._ends()
+
+    def _missing(self, play: str, key: bytes, occurrence: str) -> str:
+        id = expected_id(play, key.decode(), occurrence)
+        if id in self.triggers.ids or id in self.refolded.refused:
+            return ""
+        return f"occurrence: {play} of {key!r} for {occurrence} ({id}) was neither sent nor refused"
+
+    def _last_silence(self, play: Play, key: bytes, events: list[Happened]) -> str:
+        began = max((event for event in events if event[1] in play.on), default=None)
+        if began is None or any(event[1] in play.unless and event[0] >= began[0] for event in events):
+            return ""
+        return self._missing(play.id, key, began[2])
+
+    # -- reasons
+
+    def _needless(self, key: bytes, one: Refusal) -> str:
+        """Why a reason does not hold; empty when it does."""
+        play = self.plays.get(one.play)
+        if play is None:
+            return ""
+        match one.reason:
+            case "expired":
+                holds = one.decided >= one.time + play.expires
+            case "consent":
+                holds = any(
+                    self._said_no(row.value or b"") for row in self.checked.rows("clickstream") if row.key == key
+                )
+            case "cap" | "cooldown" | "judge" | "channel":
+                holds = self._full(key, one, play)
+            case "quiet":
+                holds = self.checked.history.profile.quiet
+            case _:
+                holds = False
+        return "" if holds else f"refusal: {one} of {key!r} does not hold"
+
+    def _said_no(self, value: bytes) -> bool:
+        return b'"marketing": false' in value
+
+    def _full(self, key: bytes, one: Refusal, play: Play) -> bool:
+        """Whether a window that holds the time of refusing is full of what left, or was to leave until it was revoked."""
+        others = [t for t in self.triggers.of.get(key, ()) if t.id != one.id]
+        sent = {t.id for t in others}
+        counted = {(t.decided, t.expires, t.channel, t.play, t.id) for t in others}
+        for t in self.refolded.decided.values():
+            if t.customer.encode() == key and t.id != one.id and t.id not in sent:
+                counted.add((t.decided, t.expires, t.channel, t.play, t.id))
+        span = (one.decided, max(one.decided, one.time + play.expires), "", play.id, one.id)
+        if one.reason == "judge":
+            return any(self._crowded([*counted, span], one.decided, cap, "") for cap in self._all_caps(play))
+        if one.reason == "cooldown":
+            return self._crowded(
+                [*(t for t in counted if t[3] == play.id), span], one.decided, (1, play.cooldown or 0.0), ""
+            )
+        if one.reason == "cap":
+            caps = [(cap.most, cap.within) for cap in self.caps if cap.per == "customer"]
+            return any(self._crowded([*counted, span], one.decided, cap, "") for cap in caps)
+        reached = [name for name in play.channels if f"{name}: does not reach" not in one.detail]
+        caps = [(cap.most, cap.within) for cap in self.caps if cap.per == "channel"]
+        return all(
+            any(self._crowded([*(t for t in counted if t[2] == name), span], one.decided, cap, "") for cap in caps)
+            for name in reached
+        )
+
+    def _all_caps(self, play: Play) -> list[tuple[int, float]]:
+        own = [(1, play.cooldown)] if play.cooldown else []
+        return [*own, *((cap.most, cap.within) for cap in self.caps)]
+
+    def _crowded(self, some: list[Any], at: float, cap: tuple[int, float], _: str) -> bool:
+        most, within = cap
+        windows = [(decided, expires + within + self.margin) for decided, expires, *_ in some]
+        return any(sum(start <= one[0] < end for one in some) > most for start, end in windows if start <= at < end)
+
+    # -- timers
+
+    def _early(self, one: Trigger) -> str:
+        """Whether the log held, before a timer was due, what ended its silence or began it again."""
+        play = self.plays[one.play]
+        if play.after is None:
+            return ""
+        events = self.events.get(one.customer.encode(), [])
+        began = next((event for event in events if event[2] == one.occurrence), None)
+        if began is None:
+            return f"timer: {one.play} {one.id} was begun by {one.occurrence}, which is in no log"
+        due = began[0] + play.after
+        if one.decided < due:
+            return f"timer: {one.play} {one.id} due {due} was fired at {one.decided}"
+        for time, name, id, taken in events:
+            ends = name in play.unless and time >= began[0]
+            again = name in play.on and time > began[0]
+            if (ends or again) and taken <= due:
+                return f"timer: {one.play} {one.id} due {due} fired, {id} ({name} at {time}) was in the log at {taken}"
+        return ""
+
+    def _ends(self) -> list[str]:
+        """Armed = fired + cancelled + pending."""
+        counts = self.checked.counts
+        waiting = [json.loads(v).get("decisions", {}).get("waiting", {}) for v in self.checked.customers.values()]
+        pending = sum(map(len, waiting))
+        if counts["timer:armed"] != counts["timer:fired"] + counts["timer:cancelled"] + pending:
+            return [f"timers: {dict(counts)}, {pending} pending"]
+        return []

@@ -1,0 +1,152 @@
+"""Customers: what they do, and in what shape, order and number it reaches the logs.
+
+A record may come late, twice or not be readable at all; a stranger may write in a transaction.
+"""
+
+import asyncio
+import json
+from collections.abc import Callable
+from itertools import count
+from typing import TYPE_CHECKING, Any, Final
+
+from schemas.topics import CART, CLICKSTREAM, FEEDBACK, INPUTS, POS, TRIGGERS, partition_of
+from tests.faults.sim.clock import START
+from tests.faults.sim.kafka import Transaction
+
+if TYPE_CHECKING:
+    from tests.faults.sim.history import History
+
+PRODUCTS: Final = ("boots", "tent", "stove", "rope", "lamp", "map")
+DOINGS: Final = {
+    "Product Viewed": (CLICKSTREAM, 34),
+    "Products Searched": (CLICKSTREAM, 6),
+    "Customer Identified": (CLICKSTREAM, 6),
+    "Product Added": (CART, 24),
+    "Product Removed": (CART, 5),
+    "Checkout Started": (CART, 6),
+    "Order Completed": (POS, 12),
+    "Order Refunded": (POS, 2),
+    "feedback": (FEEDBACK, 5),
+}
+"""What a customer does -> its topic, and how often of a hundred."""
+BAD: Final[tuple[Callable[[bytes], bytes | None], ...]] = (
+    lambda value: b"{" + value,
+    lambda value: value[: len(value) // 2],
+    lambda value: b'{"name": "Product Viewed"}',
+    lambda value: value.replace(b'"time"', b'"when"'),
+    lambda value: b"\xff\xfe" + value,
+    lambda value: None,
+)
+
+
+class Traffic:
+    """Writes events into the logs."""
+
+    def __init__(self, history: "History") -> None:
+        self.history, self.chance = history, history.chance
+        self.customers = [f"customer-{n}".encode() for n in range(history.profile.customers)]
+        self._numbers = count(1)
+
+    async def run(self) -> None:
+        """All events of a history, those of the backlog first."""
+        profile, chance = self.history.profile, self.chance
+        moments = sorted(chance.uniform(-profile.backlog, profile.seconds - 1.0) for _ in range(profile.events))
+        for moment in moments:
+            await asyncio.sleep(max(0.0, moment - self.history.loop.time()))
+            self._happen(START + moment)
+
+    def flush(self) -> None:
+        """One more event in each log whose last fetch may be lost: the next record tells of the gap."""
+        for topic, partition in sorted(self.history.lost):
+            ours = [one for one in self.customers if partition_of(one, self.history.profile.partitions) == partition]
+            name = next(name for name, (where, _) in DOINGS.items() if where == topic)
+            key = ours[0] if ours else None
+            value = self._value(name, START + self.history.loop.time())
+            self._append(topic, partition, key, value)
+
+    def _happen(self, time: float) -> None:
+        """Something happens, and sooner or later is in the log."""
+        chance, odds = self.chance, self.history.profile.odds
+        names, weights = list(DOINGS), [weight for _, weight in DOINGS.values()]
+        key, name = chance.choice(self.customers), chance.choices(names, weights)[0]
+        topic, value = DOINGS[name][0], self._value(name, time)
+        delay = chance.expovariate(2.0) if chance.random() > odds.late else chance.uniform(1.0, 12.0)
+        if chance.random() < odds.poison:
+            self._poison(topic, key, value, delay)
+            return
+        self._send(topic, key, value, delay)
+        while chance.random() < odds.duplicate:
+            self._send(topic, key, value, delay + chance.uniform(0.0, 8.0))
+
+    def _value(self, name: str, time: float) -> bytes:
+        chance, number = self.chance, next(self._numbers)
+        time += number * 1e-6  # no two at one time
+        if name == "feedback":
+            said = chance.choice(("delivered", "opened", "clicked"))
+            channel = chance.choice(("web", "push", "email"))
+            fields = {"id": f"said-{number}", "trigger": "t", "what": said, "time": time, "channel": channel}
+            return json.dumps(fields).encode()
+        event: dict[str, Any] = {"id": f"event-{number}", "name": name, "time": time}
+        event["channel"] = chance.choice(("web", "web", "app", "store"))
+        if name in ("Product Viewed", "Product Added", "Product Removed", "Order Completed"):
+            many = chance.randint(1, 2)
+            event["products"] = [self._product(product) for product in chance.sample(PRODUCTS, many)]
+        if name == "Customer Identified":
+            event["traits"] = {
+                "consent": {"marketing": chance.random() < 0.8},
+                "zone": chance.choice(("UTC", "Europe/Berlin")),
+                "name": chance.choice(("Ann", "Bob")),
+            }
+        if name.startswith("Order"):
+            event |= {"total": chance.randint(5, 40) * 1_000_000, "currency": "EUR", "order": f"order-{number}"}
+        if chance.random() < 0.2:
+            event |= {"session": f"session-{number % 7}", "anonymous": f"anonymous-{number % 3}"}
+        return json.dumps(event).encode()
+
+    def _product(self, product: str) -> dict[str, Any]:
+        price = (PRODUCTS.index(product) + 1) * 3_000_000
+        named = {"name": product.title(), "category": product[0]}
+        return {"id": product, "price": price, "quantity": self.chance.randint(1, 3)} | named
+
+    def _poison(self, topic: str, key: bytes, value: bytes, delay: float) -> None:
+        chance, partitions = self.chance, self.history.profile.partitions
+        kind = chance.random()
+        if kind < 0.6:
+            self._send(topic, key, chance.choice(BAD)(value), delay)
+        elif kind < 0.75:
+            self._send(topic, chance.choice((None, b"", b"a\x00b", b"\xff\xfe", b"x" * 200)), value, delay)
+        elif kind < 0.9 or partitions == 1:
+            self._later(delay, TRIGGERS, partition_of(key, partitions), key, b'{"id": "nobody decided this"}')
+        else:
+            wrong = (partition_of(key, partitions) + 1) % partitions
+            self._later(delay, topic, wrong, key, value)
+
+    def _send(self, topic: str, key: bytes | None, value: bytes | None, delay: float) -> None:
+        self._later(delay, topic, partition_of(key or b"", self.history.profile.partitions), key, value)
+
+    def _later(self, delay: float, topic: str, partition: int, key: bytes | None, value: bytes | None) -> None:
+        if self.history.loop.time() == 0.0 and delay < self.history.profile.backlog:
+            self._append(topic, partition, key, value)
+        else:
+            self.history.later(delay, self._append, topic, partition, key, value)
+
+    def _append(self, topic: str, partition: int, key: bytes | None, value: bytes | None) -> None:
+        broker = self.history.broker
+        broker.logs[topic, partition].append(key, value, broker.now())
+
+    def stranger(self) -> None:
+        """Somebody writes events in a transaction, takes a while, and commits or aborts."""
+        chance, broker = self.chance, self.history.broker
+        key, transaction = chance.choice(self.customers), Transaction(broker.now())
+        place = chance.choice([topic for topic in INPUTS if topic != TRIGGERS]), 0
+        place = place[0], partition_of(key, self.history.profile.partitions)
+        name = next(name for name, (where, _) in DOINGS.items() if where == place[0])
+        transaction.places.append(place)
+        value = self._value(name, START + self.history.loop.time())
+        broker.logs[place].append(key, value, broker.now(), transaction)
+
+        def finish(commit: bool) -> None:
+            transaction.committed = commit
+            broker.finish(transaction)
+
+        self.history.later(chance.uniform(0.1, 5.0), finish, chance.random() < 0.5)
