@@ -9,7 +9,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: help install demo dev test sim lint bench clean
+.PHONY: help install demo dev test sim faults lint bench clean
 .DEFAULT_GOAL := help
 
 help:  ## this list
@@ -37,6 +37,9 @@ lint: $(INSTALLED)  ## ruff, mypy, import-linter
 
 bench: $(INSTALLED)  ## measure: make bench NAME=...
 	$(BIN)/kairos bench $(NAME)
+
+faults: $(INSTALLED)  ## break it on purpose: make faults [RUNS=200] [SEED=1] [SCENARIO=kill,zombie] [REPORT=FILE]
+	$(BIN)/python -m tests.faults.harness --runs $(or $(RUNS),200) --seed $(or $(SEED),1) --scenario "$(SCENARIO)" $(if $(REPORT),--report $(REPORT))
 
 clean:  ## remove what make and the tools made here
 	rm -rf $(VENV) dist .kairos .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

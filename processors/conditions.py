@@ -4,7 +4,7 @@ A play has three kinds of expression: `when` (true or false), `occurrence` (text
 number). All faults of all plays come at once, each with its place inside its expression.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from operator import attrgetter
 from typing import Any, Final, get_args, get_origin, get_type_hints
@@ -50,6 +50,16 @@ ITEM_FIELDS: Final = {field: KINDS[hint] for field, hint in get_type_hints(ItemV
 _READ: Final = {name: attrgetter(place) for name, place, _ in _ALL}
 
 
+def _items(name: str) -> Callable[[View], object]:
+    """Products as CEL takes them."""
+    read = _READ[name]
+    return lambda view: [asdict(item) for item in read(view)]
+
+
+_GIVE: Final = {name: _items(name) if kind == "list<item>" else _READ[name] for name, _, kind in _ALL}
+"""Name -> how CEL gets its value out of a view."""
+
+
 @dataclass(frozen=True)
 class Slip:
     """A fault in an expression: the play (`number` from 0), its field (`when`, `occurrence`, `data.x`) and what."""
@@ -82,12 +92,23 @@ class Bought:
         return answer
 
 
+class Question(Struct):
+    """An expression, and what must be read to answer it. Nothing else is: reading is most of the cost."""
+
+    expression: Expression
+    reads: tuple[tuple[str, Callable[[View], object]], ...]
+
+    @classmethod
+    def of(cls, expression: Expression) -> "Question":
+        return cls(expression, tuple((name, _GIVE[name]) for name in sorted(expression.names)))
+
+
 class Compiled(Struct):
     """The expressions of one play."""
 
-    when: Expression
-    occurrence: Expression
-    data: dict[str, Expression]
+    when: Question
+    occurrence: Question
+    data: dict[str, Question]
 
 
 class Compiler:
@@ -156,7 +177,8 @@ def compile(playbook: Playbook, compiler: Compiler | None = None) -> "Conditions
 
 
 def _compiled(compiler: Compiler, play: Play) -> Compiled:
-    made = {field: compiler.expression(field, text, play.after is not None) for field, text in texts(play)}
+    later = play.after is not None
+    made = {field: Question.of(compiler.expression(field, text, later)) for field, text in texts(play)}
     return Compiled(made["when"], made["occurrence"], {name: made[f"data.{name}"] for name in play.data})
 
 
@@ -171,15 +193,12 @@ def texts(play: Play) -> Iterator[tuple[str, str]]:
 class Conditions:
     """All conditions of a playbook."""
 
-    __slots__ = ("bought", "given", "names", "plays")
+    __slots__ = ("bought", "given", "plays")
 
     def __init__(self, compiler: Compiler, plays: dict[str, Compiled]) -> None:
         self.bought = compiler.bought
         self.given = compiler.language.given
         self.plays = plays
-        used = {name for p in plays.values() for e in (p.when, p.occurrence, *p.data.values()) for name in e.names}
-        self.names = {name: _READ[name] for name in sorted(used)}
-        """Variables any play reads: only those are handed to CEL."""
 
     def at(self, view: View) -> "Asked":
         """The conditions over one view. Costs nothing until something is asked."""
@@ -193,11 +212,10 @@ class Asked:
     Propose only when `holds` is true, `occurrence` is not empty and, after `data`, `error` still is.
     """
 
-    __slots__ = ("_answers", "_bought", "_conditions", "_errors", "_given", "_view")
+    __slots__ = ("_bought", "_conditions", "_errors", "_view")
 
     def __init__(self, conditions: Conditions, view: View) -> None:
         self._conditions, self._view = conditions, view
-        self._given: Any = None
         self._bought: dict[str, dict[str, bool]] = {}
         self._errors: dict[str, str] = {}
 
@@ -215,8 +233,8 @@ class Asked:
     def data(self, play: str) -> dict[str, str]:
         """The trigger's texts. One that could not be told is left out."""
         told = {}
-        for name, expression in self._conditions.plays[play].data.items():
-            value = self._ask(play, f"data.{name}", expression)
+        for name, question in self._conditions.plays[play].data.items():
+            value = self._ask(play, f"data.{name}", question)
             if isinstance(value, (str, bool, int, float)):
                 told[name] = as_text(value)
             elif value is not None:
@@ -229,19 +247,15 @@ class Asked:
 
     def facts(self, play: str) -> dict[str, str | float | bool]:
         """What the condition looked at: each variable it names, with its value, and each `bought(id)` it asked."""
-        names = self._conditions.plays[play].when.names
-        told = {name: _fact(_READ[name](self._view)) for name in sorted(names)}
+        told = {name: _fact(_READ[name](self._view)) for name, _ in self._conditions.plays[play].when.reads}
         return told | {f"bought({product})": yes for product, yes in self._bought.get(play, {}).items()}
 
-    def _ask(self, play: str, field: str, expression: Expression) -> object:
+    def _ask(self, play: str, field: str, question: Question) -> object:
         """The answer, None where there is none."""
-        if self._given is None:
-            self._given = self._conditions.given(
-                {n: _plain(read(self._view)) for n, read in self._conditions.names.items()}
-            )
-        bought = self._conditions.bought
-        bought.ids, bought.answers = self._view.bought, {}
-        answer = expression.answer(self._given)
+        view, conditions = self._view, self._conditions
+        bought = conditions.bought
+        bought.ids, bought.answers = view.bought, {}
+        answer = question.expression.answer(conditions.given({name: read(view) for name, read in question.reads}))
         if field == "when":
             self._bought[play] = bought.answers
         if isinstance(answer, Failure):
@@ -255,12 +269,6 @@ def as_text(value: str | bool | int | float) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     return format(value, ".15g") if isinstance(value, float) else str(value)
-
-
-def _plain(value: Any) -> object:
-    if isinstance(value, list) and value and isinstance(value[0], Struct):
-        return [asdict(item) for item in value]
-    return value
 
 
 def _fact(value: Any) -> str | float | bool:

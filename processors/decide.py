@@ -5,11 +5,12 @@ plays that listen are asked; policies allow, hold or refuse what they propose. A
 I/O, no clock, no chance: the same turn gives the same bytes.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Final
 
 from processors import intent, plays, profile, returns
 from processors.arrivals import arrivals
+from processors.floors import floors
 from processors.outcome import Outcomes
 from processors.plays import Listening
 from processors.proposals import Conditions, Person, Proposal, of_event, of_held, of_silence
@@ -24,23 +25,13 @@ from schemas.trigger import decode_feedback, decode_trigger
 
 
 class Decider:
-    """The fold of customers. `app` names the tenant; `clock_bound`: seconds by which clocks may differ.
-
-    `floors`: play -> a score below which its condition cannot hold. Asking a condition costs ten times what the score
-    costs, so a play that wants a warm customer need not be asked of every cold one.
-    """
+    """The fold of customers. `app` names the tenant; `clock_bound`: seconds by which clocks may differ."""
 
     def __init__(
-        self,
-        app: str,
-        playbook: Playbook,
-        conditions: Conditions,
-        version: str,
-        clock_bound: float = 0.0,
-        floors: Mapping[str, float] | None = None,
+        self, app: str, playbook: Playbook, conditions: Conditions, version: str, clock_bound: float = 0.0
     ) -> None:
         self.version: Final = version
-        self.playbook, self.conditions, self.floors = playbook, conditions, floors or {}
+        self.playbook, self.conditions, self.floors = playbook, conditions, floors(playbook.plays)
         self.outcomes = Outcomes(app, playbook, version, clock_bound)
         self.listening = plays.by_event(playbook)
         self.plays = {play.id: play for play in playbook.plays}
@@ -136,8 +127,9 @@ class Decider:
         view = look(customer, person.key, event, event.time, self.playbook)
         answers = self.conditions.at(view)
         for play in heard.asked:
-            cold = play.id in self.floors and view.score < self.floors[play.id]
-            if cold or (play.unless and plays.over(customer, play, event.time)):
+            if play.id in self.floors and view.score < self.floors[play.id]:
+                continue
+            if play.unless and plays.over(customer, play, event.time):
                 continue
             proposal = of_event(play, person, event, view, answers, self.playbook.intent)
             if proposal is not None:

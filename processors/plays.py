@@ -48,8 +48,12 @@ def ranked(plays: Iterable[Play]) -> list[Play]:
 
 def over(customer: Customer, play: Play, since: float) -> bool:
     """Whether an `unless` event happened at or after `since`, as far as it was read."""
-    facts = [one.at for one in (customer.clickstream, customer.cart, customer.pos) if one]
-    return any(at.get(name, -1.0) >= since for name in play.unless for at in facts)
+    for facts in (customer.clickstream, customer.cart, customer.pos):
+        if facts is not None:
+            for name in play.unless:
+                if facts.at.get(name, -1.0) >= since:
+                    return True
+    return False
 
 
 def start(turn: Turn[Customer], customer: Customer, decisions: Decisions, play: Play, event: Event) -> bool:

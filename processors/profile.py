@@ -5,7 +5,9 @@ order in which topics were read does not show. Late events count in full; where 
 time does.
 """
 
+from bisect import bisect_right
 from collections.abc import Callable
+from operator import attrgetter
 from typing import Any, Final
 
 from schemas.customer import (
@@ -139,10 +141,12 @@ def tally(facts: ClickFacts | CartFacts | PosFacts, event: Event) -> bool:
     if time < facts.first or not facts.events:
         facts.first = time
     facts.events += 1
-    if name in counts or name in NAMES or len(counts) < NAMES_MOST:
-        counts[name] = counts.get(name, 0) + 1
-        if time >= facts.at.get(name, 0.0):
-            facts.at[name] = time
+    before = counts.get(name, 0)
+    if before or name in NAMES or len(counts) < NAMES_MOST:
+        counts[name] = before + 1
+        at = facts.at
+        if time >= at.get(name, 0.0):
+            at[name] = time
     else:
         counts[OTHER] = counts.get(OTHER, 0) + 1
     if event.channel:
@@ -156,20 +160,24 @@ def tally(facts: ClickFacts | CartFacts | PosFacts, event: Event) -> bool:
 
 def look_at(viewed: list[Viewed], product: Product, time: float) -> None:
     """Keep `viewed` in order of last looking."""
-    for at, known in enumerate(viewed):
-        if known.id == product.id:
-            del viewed[at]
-            break
-    else:
-        known = Viewed(product.id)
+    known = known_view(viewed, product.id)
     known.times += 1
     if time >= known.last:
         known.last, known.name, known.category, known.price = time, product.name, product.category, product.price
-    at = len(viewed)
-    while at and viewed[at - 1].last > known.last:
-        at -= 1
-    viewed.insert(at, known)
-    del viewed[:-VIEWED_MOST]
+    if not viewed or viewed[-1].last <= known.last:
+        viewed.append(known)
+    else:
+        viewed.insert(bisect_right(viewed, known.last, key=attrgetter("last")), known)
+    if len(viewed) > VIEWED_MOST:
+        del viewed[0]
+
+
+def known_view(viewed: list[Viewed], id: str) -> Viewed:
+    """Take what is known of a product out of the list; a blank one if nothing is."""
+    for at in range(len(viewed) - 1, -1, -1):
+        if viewed[at].id == id:
+            return viewed.pop(at)
+    return Viewed(id)
 
 
 def take_out(lines: list[Line], product: Product) -> None:

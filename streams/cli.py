@@ -18,12 +18,15 @@ from streams import kafka
 from streams.logs import set_up_logs
 from streams.settings import BadSettings, Settings, read_settings, unknown
 from streams.state.store import Unavailable, Unfit
-from streams.tools import here, playbook
+from streams.tools import dead_letters, here, parts, playbook
 from streams.tools.asking import Wrong
+from streams.tools.bench import bench
 from streams.tools.books import books
 from streams.tools.customer import customer, customers
+from streams.tools.demo import demo
 from streams.tools.dev import dev
 from streams.tools.init import Foreign, init
+from streams.tools.rebuild import rebuild
 from streams.tools.replay.command import replay
 from streams.tools.triggers import triggers
 
@@ -40,13 +43,17 @@ app = typer.Typer(
 )
 
 TRY, RUN, LOOK = "Try it", "Run it", "Look at it"
+app.command(rich_help_panel=TRY)(demo)
 app.command(rich_help_panel=TRY)(dev)
 app.command(rich_help_panel=TRY)(replay)
 app.add_typer(playbook.app, name="playbook", rich_help_panel=RUN)
+app.command(rich_help_panel=RUN)(rebuild)
+app.add_typer(dead_letters.app, name="dead-letters", rich_help_panel=LOOK)
 app.command(rich_help_panel=LOOK)(books)
 app.command(rich_help_panel=LOOK)(customer)
 app.command(rich_help_panel=LOOK)(customers)
 app.command(rich_help_panel=LOOK)(triggers)
+app.command(rich_help_panel=TRY)(bench)
 
 
 @app.command("collector", rich_help_panel=RUN)
@@ -89,9 +96,9 @@ def main() -> None:
     """Entry point: what a person can mend is said in a sentence, anything else is a bug and shows its trace."""
     try:
         app()
-    except (BadSettings, Wrong, here.NotRunning, here.RunsAlready, BadPlaybook) as exc:
+    except (BadSettings, Wrong, here.NotRunning, here.RunsAlready, BadPlaybook, parts.Missing) as exc:
         fail(str(exc), 2)
-    except (Foreign, Unavailable, Unfit, kafka.Unavailable, kafka.WrongTopics) as exc:
+    except (Foreign, Unavailable, Unfit, kafka.Unavailable, kafka.WrongTopics, parts.Failed) as exc:
         fail(str(exc), 1)
     except KeyboardInterrupt:
         sys.exit(130)
@@ -99,7 +106,7 @@ def main() -> None:
 
 def fail(text: str, code: int) -> None:
     """Say what is wrong and leave."""
-    Console(stderr=True, highlight=False).print(text, style="red", markup=False)
+    Console(stderr=True, highlight=False).print(text, style="red", markup=False, soft_wrap=True)
     sys.exit(code)
 
 

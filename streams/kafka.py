@@ -190,6 +190,22 @@ async def read_log(
     behind = {place for place, (_, end) in limits.items() if follow or starts[place] < end}
     if not behind:
         return
+    async with _reading(settings, {place: starts[place] for place in behind}, committed) as consumer:
+        while behind:
+            fetched = await consumer.getmany(timeout_ms=50)
+            records = [record for batch in fetched.values() for record in batch]
+            if follow:
+                yield records
+                continue
+            yield [r for r in records if r.offset < limits[r.topic, r.partition][1]]
+            for place in [p for p in behind if await consumer.position(TopicPartition(*p)) >= limits[p][1]]:
+                behind.discard(place)
+                consumer.pause(TopicPartition(*place))
+
+
+@asynccontextmanager
+async def _reading(settings: Settings, starts: Mapping[Place, int], committed: bool) -> AsyncIterator[AIOKafkaConsumer]:
+    """A consumer of these places, without a group."""
     consumer = AIOKafkaConsumer(
         **connect(settings),
         enable_auto_commit=False,
@@ -198,22 +214,12 @@ async def read_log(
         fetch_max_wait_ms=50,
     )
     await consumer.start()
+    await asyncio.sleep(0)  # its tasks must have begun before `stop`: one that never did makes it raise
     try:
-        consumer.assign([TopicPartition(*place) for place in behind])
-        for place in behind:
-            consumer.seek(TopicPartition(*place), starts[place])
-        while behind:
-            fetched = await consumer.getmany(timeout_ms=50)
-            yield [
-                record
-                for place, records in fetched.items()
-                for record in records
-                if follow or record.offset < limits[place][1]
-            ]
-            if not follow:
-                for place in [p for p in behind if await consumer.position(TopicPartition(*p)) >= limits[p][1]]:
-                    behind.discard(place)
-                    consumer.pause(TopicPartition(*place))
+        consumer.assign([TopicPartition(*place) for place in starts])
+        for place, offset in starts.items():
+            consumer.seek(TopicPartition(*place), offset)
+        yield consumer
     finally:
         await consumer.stop()
 

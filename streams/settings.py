@@ -96,7 +96,9 @@ class Settings(BaseSettings):
     rate_per_key: int = Field(0, ge=0, description="events a second one write key may send; 0: no limit; above it 429")
 
     instance: str = Field("", description="static member id of this worker in its group; empty: dynamic membership")
-    session_seconds: float = Field(10.0, ge=1.0, description="session time-out of a worker in its group, seconds")
+    session_seconds: float = Field(
+        10.0, ge=1.0, le=90.0, description="session time-out of a worker in its group, seconds"
+    )
     fetch_wait_ms: int = Field(100, ge=1, description="longest wait of a fetch for new records, ms")
     pause_ms: float = Field(
         0.0,

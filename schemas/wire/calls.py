@@ -140,11 +140,10 @@ def read_batch(body: bytes, event_bytes: int, most: int) -> Calls:
     root: Batch | _Cut
     items: list[Call | Fault]
     try:
-        if len(body) > event_bytes or too_deep(body, DEPTH + 2):
+        root = _batch(body)
+        items = root.batch  # type: ignore[assignment]
+        if (len(body) > event_bytes and _has_large(body, event_bytes)) or too_deep(body, DEPTH + 2):
             root, items = _read_each(body, event_bytes)
-        else:
-            root = _batch(body)
-            items = root.batch  # type: ignore[assignment]
     except (DecodeError, ValueError, RecursionError):
         root, items = _read_each(body, event_bytes)
     if len(items) > most:
@@ -159,22 +158,24 @@ def too_deep(body: bytes, most: int) -> bool:
 
     Only brackets and quotes are left of the body; then the strings go; then each round takes the innermost pairs off.
     """
-    if body.count(b"{") + body.count(b"[") <= most:
-        return False
     bones = (body if b"\\" not in body else _ESCAPE.sub(b"", body)).translate(_BONES, _FLESH).replace(b'""', b"")
     if b'"' in bones:
         bones = _STRING.sub(b"", bones)
     for _ in range(most):
-        bones = bones.replace(b"{}", b"")
         if not bones:
             return False
-    return True
+        bones = bones.replace(b"{}", b"")
+    return bool(bones)
 
 
 _ESCAPE: Final = re.compile(rb"\\.", re.DOTALL)
 _STRING: Final = re.compile(rb'"[^"]*"')
 _FLESH: Final = bytes(set(range(256)) - set(b'{}[]"'))
 _BONES: Final = bytes.maketrans(b"[]", b"{}")
+
+
+def _has_large(body: bytes, event_bytes: int) -> bool:
+    return any(len(raw) > event_bytes for raw in _cut(body).batch)
 
 
 def _read_each(body: bytes, event_bytes: int) -> tuple[_Cut, list[Call | Fault]]:
@@ -189,12 +190,11 @@ def _read_each(body: bytes, event_bytes: int) -> tuple[_Cut, list[Call | Fault]]
 def _read(raw: bytes, event_bytes: int) -> Call | Fault:
     if len(raw) > event_bytes:
         return Fault("", f"wanted an event of at most {event_bytes} bytes, got {len(raw)}", OVERSIZE)
-    if too_deep(raw, DEPTH):
-        return Fault("", f"wanted containers at most {DEPTH} deep", INVALID)
     try:
-        return _call(raw)
+        call = _call(raw)
     except (DecodeError, ValueError, RecursionError) as exc:
         return _fault(exc, raw)
+    return Fault("", f"wanted containers at most {DEPTH} deep") if too_deep(raw, DEPTH) else call
 
 
 def _fault(exc: Exception, body: bytes) -> Fault:

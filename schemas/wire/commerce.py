@@ -6,7 +6,7 @@ Takes what it uses out of `properties`, so what is left there is what nobody kne
 from typing import Any, Final
 
 from schemas.event import MICROS, Event, Product
-from schemas.wire.values import EXACT, TEXT_MOST, Fault, identifier, kind, micros, number, text
+from schemas.wire.values import EXACT, ID_BYTES, TEXT_MOST, Fault, identifier, kind, micros, number, text
 
 PROPERTIES_MOST: Final = 256
 QUANTITY_MOST: Final = 1_000_000
@@ -31,8 +31,12 @@ def products_of(properties: dict[str, Any]) -> list[Product]:
         if name in properties and type(properties[name]) is list:
             return [p for i, item in enumerate(properties.pop(name)) if (p := _line(item, f"properties.{name}[{i}]"))]
     for name in PRODUCT_IDS:
-        if name in properties and (found := identifier(properties.pop(name), "properties." + name)):
-            return [_product(found, properties, "properties")]
+        if name in properties:
+            id = properties.pop(name)
+            if type(id) is not str or not id or len(id) > ID_BYTES or not (id.isascii() and id.isprintable()):
+                id = identifier(id, "properties." + name)
+            if id:
+                return [_product(id, properties, "properties")]
     return []
 
 
@@ -53,15 +57,15 @@ def _product(id: str, given: dict[str, Any], place: str) -> Product:
                 given[name] = given.pop("item_" + name)
     pop = given.pop
     price, pieces = pop("price", 0), pop("quantity", 1)
-    money = micros(price, place + ".price") if price else 0
+    money = micros(price, ".price", place) if price else 0
     if type(pieces) is not int or not -QUANTITY_MOST <= pieces <= QUANTITY_MOST:
         money, pieces = _by_weight(money, pieces, place)
-    name, category = pop("name", ""), pop("category", "")
+    name, category, brand = pop("name", ""), pop("category", ""), pop("brand", "")
     return Product(
         id,
         name if type(name) is str and len(name) <= TEXT_MOST else text(name),
         category if type(category) is str and len(category) <= TEXT_MOST else text(category),
-        text(pop("brand", "")),
+        brand if type(brand) is str and len(brand) <= TEXT_MOST else text(brand),
         text(pop("variant")) if "variant" in given else "",
         money,
         pieces,

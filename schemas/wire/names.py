@@ -2,7 +2,18 @@
 
 from typing import Final
 
-from schemas.event import CART_NAMES, IDENTIFIED, ORDERED, PAGE, POS_NAMES, SCREEN
+from schemas.event import (
+    CART_NAMES,
+    IDENTIFIED,
+    LIST_VIEWED,
+    ORDERED,
+    PAGE,
+    POS_NAMES,
+    PRODUCT_CLICKED,
+    PRODUCT_VIEWED,
+    SCREEN,
+    SEARCHED,
+)
 from schemas.topics import CART, CLICKSTREAM, FEEDBACK, POS
 
 JOINED: Final = "Group Joined"
@@ -10,9 +21,9 @@ JOINED: Final = "Group Joined"
 
 ALIASES: Final = {
     # Segment's e-commerce v1
-    "Viewed Product Category": "Product List Viewed",
-    "Viewed Product": "Product Viewed",
-    "Clicked Product": "Product Clicked",
+    "Viewed Product Category": LIST_VIEWED,
+    "Viewed Product": PRODUCT_VIEWED,
+    "Clicked Product": PRODUCT_CLICKED,
     "Added Product": "Product Added",
     "Removed Product": "Product Removed",
     "Viewed Cart": "Cart Viewed",
@@ -23,11 +34,11 @@ ALIASES: Final = {
     "Viewed Promotion": "Promotion Viewed",
     "Clicked Promotion": "Promotion Clicked",
     # GA4
-    "search": "Products Searched",
-    "view_search_results": "Products Searched",
-    "view_item_list": "Product List Viewed",
-    "select_item": "Product Clicked",
-    "view_item": "Product Viewed",
+    "search": SEARCHED,
+    "view_search_results": SEARCHED,
+    "view_item_list": LIST_VIEWED,
+    "select_item": PRODUCT_CLICKED,
+    "view_item": PRODUCT_VIEWED,
     "view_promotion": "Promotion Viewed",
     "select_promotion": "Promotion Clicked",
     "add_to_cart": "Product Added",
@@ -50,6 +61,7 @@ FEEDBACK_NAMES: Final = {
 
 ROUTES: Final = {
     **dict.fromkeys((PAGE, SCREEN, IDENTIFIED, JOINED), CLICKSTREAM),
+    **dict.fromkeys((SEARCHED, LIST_VIEWED, PRODUCT_VIEWED, PRODUCT_CLICKED), CLICKSTREAM),
     **dict.fromkeys(CART_NAMES, CART),
     **dict.fromkeys(POS_NAMES, POS),
     **dict.fromkeys(FEEDBACK_NAMES, FEEDBACK),

@@ -61,22 +61,24 @@ _SAID: Final = {
 
 def channel_of(call: Call, context: Context, named: Any, source: str) -> str:
     """Where the customer was. What the sender names wins; then the till's key, SDK, device, kind of call."""
-    for said in (named, context.channel, call.channel):
-        if said is not None and type(said) is str and (found := CHANNELS.get(said.lower())):
-            return found
+    if named is not None or context.channel is not None or call.channel is not None:
+        for said in (named, context.channel, call.channel):
+            if found := _look(CHANNELS, said):
+                return found
     if source == POS_SOURCE:
         return STORE
     library, device, os = context.library, context.device, context.os
-    return (
-        (library and _look(LIBRARIES, library.name if type(library) is Library else library))
-        or (device and _look(DEVICES, device.type if type(device) is Device else device))
-        or (os and _look(SYSTEMS, os.name if type(os) is System else os))
-        or CALLS.get(call.type, "")  # type: ignore[arg-type]
-    )
+    if library and (found := _look(LIBRARIES, library.name if type(library) is Library else library)):
+        return found
+    if device and (found := _look(DEVICES, device.type if type(device) is Device else device)):
+        return found
+    if os and (found := _look(SYSTEMS, os.name if type(os) is System else os)):
+        return found
+    return CALLS.get(call.type, "")  # type: ignore[arg-type]
 
 
 def _look(table: Mapping[str, str], value: Any) -> str:
-    return table.get(value) or table.get(value.lower(), "") if type(value) is str else ""
+    return table.get(value.lower(), "") if type(value) is str else ""
 
 
 def traits_of(call: Call, context: Context) -> Traits | None:

@@ -74,10 +74,10 @@ def convert(calls: Calls, sender: Sender) -> tuple[list[Record], list[Bad]]:
 class _Clock:
     """The sender's clock, corrected by ours: `received - (sentAt - timestamp)`, then bounded."""
 
-    __slots__ = ("_kept", "_received", "_skew")
+    __slots__ = ("_kept", "_oldest", "_received", "_skew")
 
     def __init__(self, calls: Calls, sender: Sender) -> None:
-        self._received = sender.received
+        self._received, self._oldest = sender.received, sender.received - CLAMP
         self._kept = sender.historical and sender.server
         sent = calls.sent_at if calls.sent_at is not None else sender.sent_at
         self._skew = self._ahead(sent) if sent is not None else 0.0
@@ -101,8 +101,9 @@ class _Clock:
                 raise Fault("timestamp", "wanted a time after 1970")
             return min(moment, self._received)
         moment += self._skew if call.sent_at is None else self._ahead(call.sent_at)
-        received = self._received
-        return min(moment, received) if moment > received - CLAMP else received - CLAMP
+        if moment > self._received:
+            return self._received
+        return moment if moment > self._oldest else self._oldest
 
 
 def _record(call: Call, shared: Context | None, sender: Sender, clock: _Clock) -> Record:
@@ -132,7 +133,8 @@ def _record(call: Call, shared: Context | None, sender: Sender, clock: _Clock) -
         context = _context(context, shared)
     if call.type != "track":
         anonymous = _place(call, properties, anonymous)
-    event = _event(id, name, time, sender, anonymous, _channel(call, context, properties, sender), properties)
+    channel = channel_of(call, context, properties.get("channel"), sender.source)
+    event = _event(id, name, time, sender, anonymous, channel, properties)
     if context.session_id is not None:
         event.session = text(context.session_id)
     if call.type != "group":
@@ -148,15 +150,11 @@ def _event(
     currency = properties.pop("currency", "")
     event = Event(id, name, time, sender.received, channel, sender.source, anonymous, products)
     if currency:
-        event.currency = text(currency)[:8]
+        event.currency = currency if type(currency) is str and len(currency) <= 8 else text(currency)[:8]
     if not commerce.UNUSUAL.isdisjoint(properties):
         commerce.fill(event, properties)
     event.properties = commerce.flat(properties)
     return event
-
-
-def _channel(call: Call, context: Context, properties: dict[str, Any], sender: Sender) -> str:
-    return channel_of(call, context, properties.get("channel"), sender.source)
 
 
 _NO_CONTEXT: Final = Context()

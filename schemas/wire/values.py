@@ -23,6 +23,7 @@ _MILLISECONDS: Final = 1e11
 _FLOAT_SURE: Final = 2.0**50
 """Below it, scaling a float and rounding gives what its decimal digits give, away from ties."""
 
+_moment = datetime.fromisoformat
 _UNFIT: Final = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
 """Control characters, line ends and what turns the direction of writing."""
 _NUMBER: Final = re.compile(r"[+-]?(?:[0-9]{1,40}(?:\.[0-9]{0,40})?|\.[0-9]{1,40})(?:[eE][+-]?[0-9]{1,2})?")
@@ -39,18 +40,16 @@ class Fault(Exception):
 def identifier(value: Any, field: str) -> str:
     """An id of 1 to 128 bytes without control characters; empty when there is none (null, "")."""
     if type(value) is not str:
-        if value is None:
-            return ""
-        value = str(whole(value, field))
-    if value.isascii() and value.isprintable():
-        if len(value) <= ID_BYTES:
-            return str(value)
-    elif _UNFIT.search(value):
+        return "" if value is None else str(whole(value, field))
+    id: str = value
+    if len(id) <= ID_BYTES and id.isascii() and id.isprintable():
+        return id
+    if _UNFIT.search(id):
         raise Fault(field, "wanted no control characters")
-    size = len(value.encode())
+    size = len(id.encode())
     if size > ID_BYTES:
         raise Fault(field, f"wanted at most {ID_BYTES} bytes, got {size}")
-    return str(value)
+    return id
 
 
 def whole(value: Any, field: str) -> int:
@@ -78,19 +77,19 @@ def number(value: Any, field: str) -> float:
     return float(_decimal(value, field))
 
 
-def micros(value: Any, field: str) -> int:
-    """Money in micros, exact to the sender's decimal digits, ties to even."""
+def micros(value: Any, field: str, place: str = "") -> int:
+    """Money in micros, exact to the sender's decimal digits, ties to even. `place` stands before the field's name."""
     if type(value) is float:
         scaled = value * MICROS
         if -_FLOAT_SURE < scaled < _FLOAT_SURE:
             result = round(scaled)
-            if abs(scaled - result) < 0.25:
+            if -0.25 < scaled - result < 0.25:
                 return result
     elif type(value) is int and -EXACT < value * MICROS < EXACT:
         return value * MICROS
-    exact = (_decimal(value, field) * MICROS).to_integral_value(ROUND_HALF_EVEN)
+    exact = (_decimal(value, place + field) * MICROS).to_integral_value(ROUND_HALF_EVEN)
     if not -EXACT <= exact <= EXACT:
-        raise Fault(field, "wanted an amount within 2^53 micros")
+        raise Fault(place + field, "wanted an amount within 2^53 micros")
     return int(exact)
 
 
@@ -100,10 +99,10 @@ def instant(value: Any, field: str) -> float | None:
         return None
     if type(value) is str:
         try:
-            moment = datetime.fromisoformat(value)
+            moment = _moment(value)
         except ValueError:
             try:
-                moment = datetime.fromisoformat(value.upper())
+                moment = _moment(value.upper())
             except ValueError:
                 raise Fault(field, "wanted a time as RFC 3339") from None
         return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()

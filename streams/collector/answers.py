@@ -10,10 +10,7 @@ from typing import Final
 import orjson
 from aiohttp import web
 
-CORS: Final = {
-    "Access-Control-Allow-Origin": "*",
-    "Access-Control-Expose-Headers": "retry-after",
-}
+CORS: Final = {"Access-Control-Allow-Origin": "*"}
 PREFLIGHT: Final = CORS | {
     "Access-Control-Allow-Methods": "GET, POST, OPTIONS",
     # A star would not cover Authorization, so they are named.
@@ -22,6 +19,7 @@ PREFLIGHT: Final = CORS | {
 }
 JSON: Final = "application/json"
 SUCCESS: Final = b'{"success": true}'
+YES: Final = {"Content-Type": JSON, **CORS}
 
 
 class Refused(Exception):
@@ -34,13 +32,13 @@ class Refused(Exception):
 
 def success() -> web.Response:
     """Kafka has every event."""
-    return web.Response(body=SUCCESS, headers={"Content-Type": JSON, **CORS})
+    return web.Response(body=SUCCESS, headers=YES)
 
 
 def refusal(refused: Refused) -> web.Response:
     """The error as SDKs read it."""
     body = orjson.dumps({"code": refused.code, "message": refused.message})
-    headers = {"Content-Type": JSON, **CORS}
+    headers = {"Content-Type": JSON, "Access-Control-Expose-Headers": "retry-after", **CORS}
     if refused.retry is not None:
         headers["Retry-After"] = str(max(1, math.ceil(refused.retry)))
     return web.Response(status=refused.status, body=body, headers=headers)

@@ -36,7 +36,7 @@ Handler = Callable[[web.Request], Awaitable[web.Response]]
 
 
 class Collector:
-    """Routes to the intake, and what watches over it. Give `app()` to aiohttp."""
+    """Routes to the intake, and what watches over it."""
 
     def __init__(self, settings: Settings, producer: Producer, metrics: Metrics) -> None:
         self._settings, self._producer, self._metrics = settings, producer, metrics
@@ -57,15 +57,27 @@ class Collector:
         app.router.add_route("*", "/{tail:.*}", self._other)
         return app
 
+    def runner(self) -> web.AppRunner:
+        """What serves the routes. Bodies are unpacked by their bytes, within bounds, so not here."""
+        return web.AppRunner(
+            self.app(),
+            access_log=None,
+            auto_decompress=False,
+            keepalive_timeout=KEEPALIVE_SECONDS,
+            shutdown_timeout=self._settings.ack_seconds + 1,
+        )
+
     def _taking(self, route: str, type: str, historical: bool = False) -> Handler:
         """A handler for one kind of call. An error nobody foresaw is 500, which SDKs repeat, and a loud line."""
         take, metrics, clock = self._intake.take, self._metrics, time.perf_counter
+        taken = metrics("http_request_seconds", route, "200")
 
         async def handle(request: web.Request) -> web.Response:
             began = clock()
             try:
                 await take(request, type, historical)
-                response = answers.success()
+                taken.observe(clock() - began)
+                return answers.success()
             except answers.Refused as refused:
                 metrics("requests_refused_total", refused.code).inc()
                 response = answers.refusal(refused)
@@ -112,18 +124,12 @@ async def serve(settings: Settings, listening: Callable[[str], None] | None = No
     metrics = Metrics(COLLECTOR)
     producer = Producer(settings, metrics)
     collector = Collector(settings, producer, metrics)
-    runner = web.AppRunner(
-        collector.app(),
-        access_log=None,
-        auto_decompress=False,  # bodies are unpacked by their bytes, within bounds
-        keepalive_timeout=KEEPALIVE_SECONDS,
-        shutdown_timeout=settings.ack_seconds + 1,
-    )
+    runner = collector.runner()
     stop = _stopped()
     await runner.setup()
     sending = asyncio.create_task(producer.run())
     try:
-        url = await _listen(runner, settings)
+        url = await listen(runner, settings)
         structlog.get_logger().info("collector listens", url=url)
         if listening:
             listening(url)
@@ -138,7 +144,8 @@ async def serve(settings: Settings, listening: Callable[[str], None] | None = No
         await producer.close(sending)
 
 
-async def _listen(runner: web.AppRunner, settings: Settings) -> str:
+async def listen(runner: web.AppRunner, settings: Settings) -> str:
+    """Open the port and answer the URL; port 0 takes a free one."""
     await web.TCPSite(runner, settings.host, settings.port, backlog=1024).start()
     host, port = runner.addresses[0][:2]
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"

@@ -20,21 +20,20 @@ class Budget:
     """Bytes of requests being worked on. What does not fit is asked to come again."""
 
     def __init__(self, limit: int, gauge: Any) -> None:
-        self._limit, self._gauge = limit, gauge
+        self._limit = limit
         self.used = 0
+        gauge.set_function(lambda: self.used)
 
     def take(self, size: int) -> int:
         """Hold `size` bytes until they are given back. Raises Refused."""
         if self.used + size > self._limit:
             raise unavailable("overload", "too much is waiting for Kafka")
         self.used += size
-        self._gauge.set(self.used)
         return size
 
     def give(self, size: int) -> None:
         """These bytes are done with."""
         self.used -= size
-        self._gauge.set(self.used)
 
 
 async def read_body(request: web.Request, limit: int) -> bytes:
@@ -42,8 +41,11 @@ async def read_body(request: web.Request, limit: int) -> bytes:
     if (request.content_length or 0) > limit:
         raise oversize(f"wanted a body of at most {limit} bytes, got {request.content_length}")
     try:
-        async with asyncio.timeout(None if request.content.is_eof() else READ_SECONDS):
+        if request.content.is_eof():
             body = await request.read()
+        else:
+            async with asyncio.timeout(READ_SECONDS):
+                body = await request.read()
     except HTTPRequestEntityTooLarge:
         raise oversize(f"wanted a body of at most {limit} bytes") from None
     except TimeoutError:

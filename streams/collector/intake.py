@@ -31,7 +31,7 @@ class Intake:
         """All events of a request into Kafka; `type` is empty for a batch. Raises Refused."""
         key = self._named(request)
         limit = self._settings.batch_bytes
-        held = self._budget.take(request.content_length or limit)
+        held = self._budget.take(min(request.content_length or limit, limit))
         try:
             body = await read_body(request, limit)
             if len(body) > held:
@@ -46,7 +46,7 @@ class Intake:
 
     def _named(self, request: web.Request) -> Key | None:
         """The key outside the body, if there is one. A wrong one is refused before the body is read."""
-        secret = named_key(request.headers, request.query if request.query_string else {})
+        secret = named_key(request.headers, request.query if "?" in request.raw_path else {})
         return self._allowed(secret) if secret else None
 
     def _allowed(self, secret: str) -> Key:

@@ -2,8 +2,9 @@
 
 How it works. While one round is on its way, the next one fills; it leaves as soon as the first is acknowledged. So
 batches form by themselves under load, and a lonely event leaves at once. A request waits on one future, however many
-events it has. When a round is late, its requests are told so (503) and the round behind it never leaves: their senders
-repeat them, by the same messageIds. What Kafka takes in after all is a duplicate, which the engine drops.
+events it has. When a round is late, its requests are told so (503), and the connection is given up with all that waits
+in it: their senders repeat them, by the same messageIds. What Kafka took in after all is a duplicate, which the engine
+drops.
 
 Kafka may be away at any time, from the start on: `run` connects, looks and connects again for as long as it lives.
 """
@@ -11,6 +12,7 @@ Kafka may be away at any time, from the start on: `run` connects, looks and conn
 import asyncio
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any, Final
 from zlib import crc32
 
@@ -20,7 +22,7 @@ from aiokafka.errors import KafkaError
 
 from schemas.topics import CART, CLICKSTREAM, DEAD_LETTERS, FEEDBACK, POS
 from schemas.wire import Record
-from streams.kafka import connect
+from streams.kafka import connect, connected, probe_transactions
 from streams.metrics import Metrics
 from streams.settings import Settings
 
@@ -30,6 +32,8 @@ BATCH_BYTES: Final = 900_000
 LOOK_SECONDS: Final = 2.0
 """How often an idle collector asks Kafka whether it is there."""
 HEARD_SECONDS: Final = 5.0
+CLOSE_SECONDS: Final = 3.0
+"""How long to wait for a lost connection to close; politeness only."""
 
 Headers = list[tuple[str, bytes]]
 Letter = tuple[bytes | None, bytes, Headers]
@@ -75,7 +79,6 @@ class Producer:
         self._names = {topic: settings.topic(topic) for topic in TOPICS}
         self._kafka: AIOKafkaProducer | None = None
         self._round: _Round | None = None
-        self._sending: _Round | None = None
         self._wake = asyncio.Event()
         self._heard = 0.0
         self._closing = False
@@ -92,8 +95,6 @@ class Producer:
         """Add to the next round. The future is done when Kafka has all of them; it raises NotTaken. Raises NotTaken."""
         if self.trouble or self._kafka is None:
             raise NotTaken(self.trouble)
-        if self._sending and time.monotonic() - self._sending.began > self._settings.ack_seconds:
-            raise NotTaken("kafka: slow")
         round = self._round or self._new_round()
         partitions, touched = self._settings.partitions, set()
         open = round.open
@@ -169,7 +170,9 @@ class Producer:
 
     async def _connect(self) -> AIOKafkaProducer | None:
         """A started producer, idempotent where the broker can; None when there was none to be had just now."""
-        for idempotent in (True, False):
+        try:
+            async with connected(self._settings) as client:
+                idempotent = await probe_transactions(client)
             kafka = AIOKafkaProducer(
                 **connect(self._settings),
                 acks="all",
@@ -179,17 +182,18 @@ class Producer:
             )
             try:
                 await kafka.start()
-            except KafkaError as exc:
+            except KafkaError:
                 await kafka.stop()
-                if idempotent and not getattr(exc, "retriable", False) and not _away(exc):
-                    self._log.info("kafka gives no producer ids: a retry inside the producer may repeat events")
-                    continue
-                self._set_trouble(f"kafka: no broker at {self._settings.kafka}")
-                await self._rest(1.0)
-                return None
-            self._kafka = kafka
-            return kafka
-        return None
+                raise
+        except (KafkaError, OSError) as exc:
+            self._set_trouble(f"kafka: no broker at {self._settings.kafka}")
+            self._log.debug("kafka: cannot connect", why=str(exc))
+            await self._rest(1.0)
+            return None
+        if not idempotent:
+            self._log.info("kafka gives no producer ids: a retry inside the producer may repeat events")
+        self._kafka = kafka
+        return kafka
 
     async def _send_rounds(self, kafka: AIOKafkaProducer) -> None:
         linger = self._settings.linger_ms / 1000
@@ -200,20 +204,17 @@ class Producer:
             self._wake.clear()
             round, self._round = self._round, None
             if round:
-                self._sending = round
-                try:
-                    await self._send(kafka, round)
-                finally:
-                    self._sending = None
+                await self._send(kafka, round)
 
     async def _send(self, kafka: AIOKafkaProducer, round: _Round) -> None:
         """One round to its end, good or bad. Raises KafkaError when the producer must be made anew."""
         began = time.monotonic()
         batches = [*round.full, *round.open.items()]
         try:
-            futures = [await kafka.send_batch(b, self._names[topic], partition=p) for (topic, p), b in batches]
-            outcomes = await asyncio.gather(*futures, return_exceptions=True)
-        except (KafkaError, AssertionError) as exc:
+            async with asyncio.timeout(max(0.0, round.began + self._settings.ack_seconds - began)):
+                futures = [await kafka.send_batch(b, self._names[topic], partition=p) for (topic, p), b in batches]
+                outcomes = await asyncio.gather(*futures, return_exceptions=True)
+        except (KafkaError, AssertionError, TimeoutError) as exc:
             outcomes = [exc] * len(batches)
         faults = [(place, out) for (place, _), out in zip(batches, outcomes, strict=True) if _failed(out)]
         if not faults:
@@ -263,8 +264,12 @@ class Producer:
         if round:
             round.tell(NotTaken("kafka: connection lost"))
         kafka._message_accumulator.fail_all(KafkaError("closed"))
-        await kafka.client.close()
-        await kafka.stop()
+        # Where a batch was being tried again, its sender trips over the batch having failed meanwhile. And aiokafka may
+        # wait for ever for a request to a broker that is gone.
+        with suppress(KafkaError, KeyError, TimeoutError):
+            async with asyncio.timeout(CLOSE_SECONDS):
+                await kafka.client.close()
+                await kafka.stop()
 
     async def _rest(self, seconds: float) -> None:
         """Sleep, unless it is time to go."""
@@ -274,7 +279,3 @@ class Producer:
 
 def _failed(outcome: object) -> bool:
     return isinstance(outcome, BaseException)
-
-
-def _away(exc: KafkaError) -> bool:
-    return type(exc).__name__ in ("KafkaConnectionError", "NodeNotReadyError", "RequestTimedOutError")

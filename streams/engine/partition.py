@@ -6,9 +6,9 @@ import random
 from aiokafka.errors import KafkaError
 
 from streams.engine.fetch import Fetch
-from streams.engine.term import Term, begin
+from streams.engine.term import MISSING, Term, begin
 from streams.engine.world import Halt, World
-from streams.state.store import Refused
+from streams.state.store import Missing, Refused
 
 FIRST_WAIT, LONGEST_WAIT = 0.1, 5.0
 STEADY = 10.0
@@ -56,6 +56,8 @@ class Partition:
                 await self._serve()
             except* Halt as group:
                 self._halt(str(deepest(group)))
+            except* Missing:  # Redis was emptied under a running term
+                self._halt(MISSING.format(partition=self.number))
             except* (Refused, KafkaError, ConnectionError, TimeoutError) as group:
                 self.halted = ""
                 self.world.watch.ended(self.number, deepest(group))

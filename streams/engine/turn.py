@@ -146,7 +146,8 @@ class Turns:
         wanted.update(gathered.due)
         wanted.update(m.key for _, m in gathered.judged or () if m.key is not None and m.topic == TRIGGERS)
         count = self.world.settings.partitions
-        missing = [k for k in wanted - self._customers.keys() if partition_of(k, count) == self.partition]
+        known = self._customers  # asked one by one: a difference of the two sets would walk the whole cache
+        missing = [k for k in wanted if k not in known and partition_of(k, count) == self.partition]
         if missing:
             coming = self._flight.commit.new_token if self._flight else self._token
             values = await self._slot.load((self._token, coming), missing)

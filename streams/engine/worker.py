@@ -117,8 +117,8 @@ class Worker:
         await self.playbooks.first()
         await self._meet_kafka()
         self.seam.app.finalize()
+        self.watchdog.start()  # first: Faust never comes back from its start when the group will not have it
         await self.seam.app.start()
-        self.watchdog.start()
         tidy_memory()
         looking = asyncio.create_task(self.playbooks.follow())
         stopped = asyncio.create_task(self.seam.app.wait_until_stopped())

@@ -42,6 +42,9 @@ class MemorySlot:
         meta = {"token": b"", "partitions": b"%d" % partitions, "seq": b"0"}
         self._content = Content(meta | {f"next:{topic}": b"%d" % offset for topic, offset in offsets.items()})
 
+    async def remove(self) -> None:
+        self._content = None
+
     async def acquire(self, token: bytes) -> None:
         await self.take(token, await self.held())
 

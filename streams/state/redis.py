@@ -38,6 +38,9 @@ class RedisSlot:
         nonce = secrets.token_hex(16)
         await self._call("kairos_create", nonce, partitions, *chain(*offsets.items()), patience=self._patience)
 
+    async def remove(self) -> None:
+        await self._server.ask(self._meta, "DEL", *self._keys, patience=self._patience)
+
     async def acquire(self, token: bytes) -> None:
         while True:
             try:

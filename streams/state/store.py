@@ -99,6 +99,10 @@ class Slot(Protocol):
         """Make the slot: only ever by hand, so it waits no longer than the store's patience. `offsets`: next offset of
         each topic. Raises Exists, Unavailable."""
 
+    async def remove(self) -> None:
+        """Take the slot away, whole: only ever by hand, like `create`. Who serves it is told Missing. Raises
+        Unavailable."""
+
     async def acquire(self, token: bytes) -> None:
         """From here on only the holder of `token` reads or writes. Raises Missing. It is `held`, then `take`, again and
         again while others come between."""

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
+from urllib.parse import urlsplit
 
 import typer
 
@@ -36,9 +37,16 @@ async def metas(settings: Settings, store: Store) -> list[dict[str, bytes]]:
     missing = [partition for partition, meta in enumerate(found) if not meta]
     if missing:
         raise NoState(
-            f"no state of KAIROS_APP={settings.app} for partitions {missing} in {settings.redis}: run `kairos init`"
+            f"no state of KAIROS_APP={settings.app} for partitions {missing} in {redis_url(settings)}: "
+            "run `kairos init`"
         )
     return found
+
+
+def redis_url(settings: Settings) -> str:
+    """Where Redis is, without what lets one in."""
+    parts = urlsplit(settings.redis)
+    return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
 
 
 def duration(text: str | float) -> float:

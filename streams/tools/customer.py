@@ -13,7 +13,7 @@ from schemas.topics import INPUTS, TRIGGERS, partition_of
 from streams.settings import Settings
 from streams.state import open_store
 from streams.state.store import Store
-from streams.tools.asking import PATIENCE, ask, metas
+from streams.tools.asking import PATIENCE, ask, metas, redis_url
 from streams.tools.portrait import show
 
 FACTS = tuple(topic for topic in INPUTS if topic != TRIGGERS)
@@ -44,7 +44,7 @@ def customer(
     partition = partition_of(id.encode(), settings.partitions)
     if as_json:
         return print(as_line(id, partition, found))
-    show(id, found, playbook, f"redis-cli -u {settings.redis} HGET '{_key(settings, partition)}' '{id}'")
+    show(id, found, playbook, f"redis-cli -u {redis_url(settings)} HGET '{_key(settings, partition)}' '{id}'")
 
 
 def customers(

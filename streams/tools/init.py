@@ -53,8 +53,7 @@ async def init(settings: Settings) -> Made:
     store = open_store(settings, PATIENCE)
     try:
         await store.prepare()
-        text = (settings.playbook or shipped_playbook()).read_text()
-        loaded = read_playbook(text)  # a playbook at fault is found before anything is made
+        read_playbook((settings.playbook or shipped_playbook()).read_text())  # at fault? Before anything is made
         made = Made(topics=await create_topics(settings))
         async with connected(settings) as client:
             names = [settings.topic(topic) for topic in INPUTS]
@@ -63,12 +62,20 @@ async def init(settings: Settings) -> Made:
             offsets = {topic: logs[settings.topic(topic), partition][0] for topic in INPUTS}
             if await _make_slot(settings, store, partition, offsets):
                 made.partitions.append(partition)
-        if await store.current() is None:
-            await store.publish(loaded.version, text.encode())
-            made.playbook = loaded.version
+        made.playbook = await publish_first(settings, store)
         return made
     finally:
         await store.close()
+
+
+async def publish_first(settings: Settings, store: Store) -> str:
+    """Take the settings' playbook into force where none is; answers its version, empty when there is one already."""
+    if await store.current() is not None:
+        return ""
+    text = (settings.playbook or shipped_playbook()).read_text()
+    version = read_playbook(text).version
+    await store.publish(version, text.encode())
+    return version
 
 
 async def _make_slot(settings: Settings, store: Store, partition: int, offsets: dict[str, int]) -> bool:

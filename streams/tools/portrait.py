@@ -58,7 +58,8 @@ def _did(customer: Customer, now: float) -> list[str]:
         facts = getattr(customer, topic)
         if facts:
             seen = ", ".join(f"{name} {count}" for name, count in facts.counts.items())
-            lines.append(f"{topic}: {seen}; last {ago(now - facts.last)} ago; on {_counts(facts.channels)}")
+            where = f"; on {_counts(facts.channels)}" if facts.channels else ""
+            lines.append(f"{topic}: {seen}; last {ago(now - facts.last)} ago{where}")
     if customer.feedback:
         counts = (f"{channel}: {_counts(what)}" for channel, what in customer.feedback.counts.items())
         lines.append(f"feedback: {'; '.join(counts)}")
@@ -84,7 +85,7 @@ def _orders(customer: Customer, now: float) -> list[str]:
 
 
 def _intent(decisions: Decisions, playbook: Playbook, now: float) -> list[str]:
-    if decisions.intent is None:
+    if not decisions.intent.sums:
         return []
     terms = intent.terms(decisions.intent, playbook.intent, now)
     told = " ".join(f"{name} {value:+.2f}" for name, value in terms.items())

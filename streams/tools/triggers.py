@@ -18,7 +18,11 @@ from streams.settings import Settings
 from streams.tools.asking import PATIENCE, ask, duration
 
 FACTS_MOST = 4
-"""Facts told in a line."""
+"""Facts told in a line ..."""
+UNTOLD = frozenset(
+    ("intent.score", "event.time", "orders.last", "cart.touched", "customer.first", "customer.last", "now")
+)
+"""... but not these: the score is told anyway, and moments as numbers tell people nothing."""
 
 
 def triggers(
@@ -82,7 +86,7 @@ def line(trigger: Trigger) -> Text:
 
 def because(why: Why) -> str:
     """The reasons in words: `silence, cart.value 42.5, intent 0.61`."""
-    facts = [f"{name} {told(value)}" for name, value in list(why.facts.items())[:FACTS_MOST]]
+    facts = [f"{name} {told(value)}" for name, value in why.facts.items() if name not in UNTOLD][:FACTS_MOST]
     return ", ".join(["silence" if why.on == "timer" else why.on, *facts, f"intent {why.score:.2f}"])
 
 

@@ -75,6 +75,18 @@ class StoreContract:
         assert found == Opened(expected, [])
         assert await slot.meta() == expected | {"token": token(1)}
 
+    async def test_a_slot_that_was_removed_is_missing_until_it_is_made_again(self, store: Store) -> None:
+        slot = await opened(store)
+        await slot.commit(turn(1, customers=[(b"ann", b"1")], wake=[(b"ann", 5.0)], outbox=[(b"id", b"x")]))
+        await slot.remove()
+        await slot.remove()
+        assert await everything(slot) == ({}, [], 0, 0, [])
+        with pytest.raises(Missing):
+            await slot.commit(turn(2))
+        await slot.create(4, {"clickstream": 0})
+        with pytest.raises(Refused):
+            await slot.commit(turn(2))
+
     async def test_create_never_overwrites(self, store: Store) -> None:
         slot = await opened(store)
         before = await everything(slot)

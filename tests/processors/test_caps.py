@@ -85,12 +85,15 @@ def test_a_window_is_longer_by_span_and_clock_bound() -> None:
 
 def test_what_was_sent_is_remembered_for_the_longest_window_and_no_longer() -> None:
     policies = {"remember": "1d", "caps": [{"per": "customer", "most": 9, "within": "2d"}]}
-    world = World(decider(play("p", expires="1h"), policies=policies, occurrence={"p": lambda view: view.event.id}))
-    day = 86_400.0
-    for at in (0.0, 3 * day, 3 * day + 3600, 3 * day + 3601):
+    fold = decider(
+        play("p", expires="1h"), policies=policies, occurrence={"p": lambda view: view.event.id}, clock_bound=2
+    )
+    world, day = World(fold), 86_400.0
+    assert fold.outcomes.memory == 3 * day + 3600 + 4
+    for at in (0.0, 3 * day, 3 * day + 3600, 3 * day + 3605):
         world.turn(added("ann", "boots", at=at, id=f"{at}"), now=at)
     decisions = world.ann().decisions
-    assert decisions and [one.decided - START for one in decisions.sent] == [3 * day, 3 * day + 3600, 3 * day + 3601]
+    assert decisions and [one.decided - START for one in decisions.sent] == [3 * day, 3 * day + 3600, 3 * day + 3605]
 
 
 def test_durations_in_words() -> None:

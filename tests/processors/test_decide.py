@@ -27,9 +27,8 @@ def test_only_plays_that_listen_are_asked() -> None:
 
 
 def test_a_play_is_not_asked_of_a_customer_too_cold_for_it() -> None:
-    fold = decider(play("p", on=["Product Viewed"]), intent={"bias": 0, "weights": {"views": 1}})
-    fold.floors = {"p": 0.7}
-    world = World(fold)
+    warm = play("p", on=["Product Viewed"], when="intent.score >= 0.7")
+    world = World(decider(warm, intent={"bias": 0, "weights": {"views": 1}}))
     world.turn(viewed("ann", "hat", at=0), now=1)
     assert not world.triggers
     world.turn(viewed("ann", "hat", at=1), now=2)

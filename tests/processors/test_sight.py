@@ -58,6 +58,17 @@ def test_an_order_at_the_till_closes_what_it_holds() -> None:
     assert [item.id for item in cart.items] == ["cap"]
 
 
+@pytest.mark.parametrize("till", [True, False])
+@pytest.mark.parametrize("at, open", [(9, True), (10, False), (11, False)])
+def test_an_order_at_the_time_of_adding_closes(at: int, open: bool, till: bool) -> None:
+    assert seen(added("ann", "hat", at=10), ordered("ann", "hat", at=at, till=till)).cart.open == open
+
+
+def test_the_latest_add_names_a_product() -> None:
+    cart = seen(added("ann", "hat", at=9, price=7), added("ann", "hat", at=3, price=5)).cart
+    assert [(item.price, item.last, item.quantity) for item in cart.items] == [(7.0, START + 9, 2)]
+
+
 @given(HISTORIES)
 def test_a_line_is_open_until_an_order_at_or_after_it_that_was_online_or_holds_it(log: list[Logged]) -> None:
     world = World(decider())

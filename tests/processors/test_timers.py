@@ -1,11 +1,13 @@
 """A silence that follows: it begins again, ends by event time, is over once, and is accounted for always."""
 
 from itertools import pairwise, permutations
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from processors.view import View
 from tests.processors.builders import ABANDONED, START, Logged, World, added, decider, ordered, play, removed, viewed
 from tests.processors.strategies import HISTORIES
 
@@ -105,6 +107,21 @@ def test_plays_due_together_are_asked_highest_priority_first() -> None:
     world.turn(now=3600)
     assert [trigger.play for trigger in world.triggers] == ["high"]
     assert world.counts["refused:low:cap"] == 1
+
+
+@pytest.mark.parametrize("policies", [{}, {"quiet": {"from": "14:00", "to": "16:00", "zone": "UTC"}}])
+def test_a_silence_is_asked_about_as_of_its_end_however_late(policies: dict[str, Any]) -> None:
+    asked: list[float] = []
+
+    def note(view: View) -> bool:
+        asked.append(view.now)
+        return True
+
+    world = World(decider(ABANDONED, policies=policies, when={"cart-abandoned": note}))
+    world.turn(added("ann", "boots", at=0), now=1)
+    world.turn(now=SILENCE + 500)
+    world.turn(now=9000)
+    assert set(asked) == {START + SILENCE} and len(world.triggers) == 1
 
 
 PLAYS = (

@@ -22,9 +22,6 @@ READERS = (
     partial(wire.read_call, type="track", event_bytes=32_768),
     partial(wire.read_batch, event_bytes=32_768, most=10),
 )
-    partial(wire.read_call, type="track", event_bytes=32_768),
-    partial(wire.read_batch, event_bytes=32_768, most=10),
-)
 
 
 @pytest.mark.parametrize(

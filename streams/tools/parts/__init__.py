@@ -9,7 +9,7 @@ These end with the process that started them only if it ends well. Who cannot pr
 (`streams.tools.guarded`), which also runs them outside of the asking process.
 """
 
-from .apache import Apache
+from .apache import Apache, three_brokers
 from .command import Command
 from .part import Failed, Missing, Part, free_port
 from .redis import Redis, Valkey
@@ -18,4 +18,16 @@ from .tansu import Tansu
 KINDS: dict[str, type[Part]] = {part.kind: part for part in (Tansu, Apache, Redis, Valkey, Command)}
 """What a part is called in a guard's spec."""
 
-__all__ = ["KINDS", "Apache", "Command", "Failed", "Missing", "Part", "Redis", "Tansu", "Valkey", "free_port"]
+__all__ = [
+    "KINDS",
+    "Apache",
+    "Command",
+    "Failed",
+    "Missing",
+    "Part",
+    "Redis",
+    "Tansu",
+    "Valkey",
+    "free_port",
+    "three_brokers",
+]

@@ -4,7 +4,6 @@ import asyncio
 import json
 import math
 import signal
-import sys
 import time
 from collections.abc import AsyncIterator, Iterable, Iterator
 from contextlib import contextmanager
@@ -109,12 +108,18 @@ class Out(NamedTuple):
     key: str
 
     async def open(self, tally: Tally) -> Sender:
-        """Connect. Raises Wrong, kafka.Unavailable."""
+        """Connect. Raises Wrong, Stopped, kafka.Unavailable."""
         if self.via is Way.kafka:
             return await OverKafka.open(self.settings, tally)
         if not self.key:
             raise Wrong("wanted a server write key: --key, KAIROS_WRITE_KEYS, or a `kairos dev` in this folder")
-        return OverHttp(self.settings, self.url, self.key, tally)
+        sender = OverHttp(self.settings, self.url, self.key, tally)
+        try:
+            await sender.greet()
+        except Stopped:
+            await sender.close()
+            raise
+        return sender
 
 
 class _Replay:
@@ -127,8 +132,12 @@ class _Replay:
 
     async def run(self) -> int:
         """The exit code."""
-        sender = await self._out.open(self._tally)
         began, failure = time.monotonic(), ""
+        try:
+            sender = await self._out.open(self._tally)
+        except Stopped as exc:
+            self._tell(f"replay: {exc}", "red")
+            return 1
         try:
             with _stopping(self._stop):
                 await self._send(sender)
@@ -170,16 +179,19 @@ class _Replay:
     def _report(self, seconds: float, failure: str) -> None:
         tally = self._tally
         for bad in tally.reasons:
-            self._told.print(f"{self._path.name}, line {bad.line}: {bad.reason}", style="yellow", markup=False, soft_wrap=True)
+            self._tell(f"{self._path.name}, line {bad.line}: {bad.reason}", "yellow")
         if tally.rejected > len(tally.reasons):
-            self._told.print(f"... and {tally.rejected - len(tally.reasons):,} more rejected", style="yellow")
+            self._tell(f"... and {tally.rejected - len(tally.reasons):,} more rejected", "yellow")
         if failure:
-            self._told.print(f"replay: {failure}", style="red", markup=False, soft_wrap=True)
+            self._tell(f"replay: {failure}", "red")
         if tally.unanswered:
-            text = f"replay: {tally.unanswered:,} sent without an answer; send the file again, duplicates are dropped"
-            self._told.print(text, style="red")
+            again = "send the file again, duplicates are dropped"
+            self._tell(f"replay: {tally.unanswered:,} sent without an answer; {again}", "red")
         books = tally.books(seconds)
-        print(json.dumps(books) if self._as_json else _line(books), file=sys.stdout, flush=True)
+        print(json.dumps(books) if self._as_json else _line(books), flush=True)
+
+    def _tell(self, text: str, style: str) -> None:
+        self._told.print(text, style=style, markup=False, soft_wrap=True)
 
 
 def _line(books: dict[str, int | float]) -> str:

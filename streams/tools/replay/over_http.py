@@ -38,10 +38,19 @@ class OverHttp:
 
     def __init__(self, settings: Settings, url: str, key: str, tally: Tally) -> None:
         self._settings, self._tally = settings, tally
-        self._url = url.rstrip("/") + "/v1/import"
+        self._base = url.rstrip("/")
+        self._url = self._base + "/v1/import"
         self._session = aiohttp.ClientSession(headers={"X-Write-Key": key})
         self._lanes: list[asyncio.Queue[Waiting]] = [asyncio.Queue(ROOM) for _ in range(LANES)]
         self._tasks = [asyncio.create_task(self._serve(lane)) for lane in self._lanes]
+
+    async def greet(self) -> None:
+        """Is anybody there? Later silence is waited out, but a wrong address shall be told at once. Raises Stopped."""
+        try:
+            async with self._session.get(self._base + "/livez"):
+                pass
+        except (aiohttp.ClientError, TimeoutError, OSError) as exc:
+            raise Stopped(f"http: wanted a collector at {self._base}; got {exc}") from exc
 
     async def put(self, item: Row | Call) -> None:
         body = item.body if isinstance(item, Call) else call(item)

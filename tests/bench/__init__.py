@@ -1,0 +1,1 @@
+"""Benchmarks. `kairos bench NAME` runs them; `runner` begins, `implementations` names who is compared."""

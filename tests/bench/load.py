@@ -1,0 +1,89 @@
+"""Events into the topics: as a backlog, or live at a rate."""
+
+import asyncio
+import time
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from aiokafka import AIOKafkaProducer
+
+from schemas.event import encode_event
+from schemas.topics import CLICKSTREAM, partition_of
+from schemas.wire.names import ROUTES
+from streams.kafka import connect
+from streams.settings import Settings
+from tests.bench.shop import Visit
+
+BATCH_BYTES = 65_536
+"""A log batch of a backlog: about 150 events, as a busy collector makes them."""
+UNANSWERED = 100
+"""Batches under way."""
+TICK = 0.005
+"""Seconds between two sends: at 2,000 events/s ten at once, as one post of an SDK brings them."""
+
+
+async def fill(settings: Settings, visits: Iterable[Visit]) -> None:
+    """Write a backlog, as fast as it goes. Event times must be set."""
+    producer = AIOKafkaProducer(**connect(settings), acks=1, max_batch_size=BATCH_BYTES)
+    await producer.start()
+    sending: list[asyncio.Future[Any]] = []
+    try:
+        for topic, partition, batch in batches(settings, visits, producer):
+            sending.append(await producer.send_batch(batch, settings.topic(topic), partition=partition))
+            if len(sending) > UNANSWERED:
+                await asyncio.gather(*sending)
+                sending.clear()
+        await asyncio.gather(*sending)
+    finally:
+        await producer.stop()
+
+
+def batches(settings: Settings, visits: Iterable[Visit], producer: AIOKafkaProducer) -> Iterator[tuple[str, int, Any]]:
+    """(topic, partition, log batch), each when it is full, and what is left at the end."""
+    open: dict[tuple[str, int], Any] = {}
+    for key, event in visits:
+        place = (ROUTES.get(event.name, CLICKSTREAM), partition_of(key, settings.partitions))
+        value = encode_event(event)
+        batch = open.get(place)
+        if batch is not None and batch.append(timestamp=None, key=key, value=value) is not None:
+            continue
+        if batch is not None:
+            yield *place, batch
+        open[place] = batch = producer.create_batch()
+        batch.append(timestamp=None, key=key, value=value)
+    for place, batch in open.items():
+        yield *place, batch
+
+
+class Live:
+    """Events that happen now, at a rate; each says when it was received."""
+
+    def __init__(self, settings: Settings, visits: Iterable[Visit], rate: float) -> None:
+        self._settings, self._visits, self._rate = settings, iter(visits), rate
+        self._producer = AIOKafkaProducer(**connect(settings), acks="all")
+        self._since = 0.0
+        self.sent = 0
+
+    async def __aenter__(self) -> "Live":
+        await self._producer.start()
+        self._since = time.time()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._producer.stop()
+
+    async def run(self, seconds: float) -> float:
+        """Send for so long. Answers the time at its end."""
+        end = self._since + self.sent / self._rate + seconds
+        while (now := time.time()) < end:
+            while self._since + self.sent / self._rate <= now:
+                await self._send(next(self._visits))
+            await asyncio.sleep(TICK)
+        return now
+
+    async def _send(self, visit: Visit) -> None:
+        key, event = visit
+        event.time = event.received = time.time()
+        name = self._settings.topic(ROUTES.get(event.name, CLICKSTREAM))
+        await self._producer.send(name, encode_event(event), key, partition_of(key, self._settings.partitions))
+        self.sent += 1

@@ -1,0 +1,84 @@
+"""The report of many runs, as a page."""
+
+from collections import Counter
+
+from tests.faults.harness.run import SESSION, Result
+
+HEAD = """# What was done to Kairos, and what came of it
+
+Made by `make faults`, on real Apache Kafka and Redis, with worker and collector processes; checked by
+`tests/faults/verifier`, which reads Kafka and Redis only. Every run can be run again: `make faults RUNS=1 SEED=<seed>
+SCENARIO=<name>`; what happens inside is as random as a machine is.
+
+Sessions of workers are short ({session:g} s) so that runs are. *Recovery* is the time from the fault (for a server:
+from its return) until all that was then in the logs had been applied.
+"""
+
+
+def write(results: list[Result]) -> str:
+    """All results as one page."""
+    seconds = sum(result.seconds for result in results)
+    records = sum(result.figures.get("records", 0) for result in results)
+    faults = sum((result.faults for result in results), Counter[str]())
+    seen = sum((result.seen for result in results), Counter[str]())
+    broken = [result for result in results if not result.good]
+    vacuous = [result for result in results if result.good and result.vacuous]
+    lines = [
+        HEAD.format(session=SESSION),
+        f"**{len(results)} runs in {seconds / 60:.0f} minutes, {sum(faults.values()):,} faults, {records:,} records, "
+        f"{len(broken)} runs with a violation, {len(vacuous)} vacuous.**",
+        "",
+        "| scenario | runs | seeds | faults injected | records | triggers | violations | vacuous | fenced producers "
+        "| refused tokens | revoked triggers | lost turns | halts | recovery p50 / p99 |",
+        "|---|---|---|---|---|---|---|---|---|---|---|---|---|---|",
+    ]
+    for name in dict.fromkeys(result.scenario for result in results):
+        lines.append(_row(name, [result for result in results if result.scenario == name]))
+    lines += ["", "## Recovery", "", "| from | times | p50 s | p99 s | worst s |", "|---|---|---|---|---|"]
+    lines += _recovery(results)
+    lines += ["", "## Seen in all", "", ", ".join(f"{name} {count:,}" for name, count in sorted(seen.items()) if count)]
+    if broken:
+        lines += ["", "## Violations", "", *(f"- {result.line()}" for result in broken)]
+    if vacuous:
+        lines += ["", "## Vacuous", "", *(f"- {r.scenario} seed {r.seed}: no {', '.join(r.vacuous)}" for r in vacuous)]
+    return "\n".join(lines) + "\n"
+
+
+def _row(name: str, results: list[Result]) -> str:
+    seen = sum((result.seen for result in results), Counter[str]())
+    faults = sum((result.faults for result in results), Counter[str]())
+    seeds = sorted(result.seed for result in results)
+    times = [t for result in results for times in result.recoveries.values() for t in times]
+    figures = Counter[str]()
+    for result in results:
+        figures.update(result.figures)
+    told = [
+        name,
+        len(results),
+        f"{seeds[0]} to {seeds[-1]}" if len(seeds) > 1 else seeds[0],
+        ", ".join(f"{what} {count}" for what, count in faults.items()) or "none",
+        f"{figures['records']:,}",
+        f"{figures['triggers']:,}",
+        sum(not result.good for result in results),
+        sum(result.good and bool(result.vacuous) for result in results),
+        *(seen[what] for what in ("fenced producers", "refused tokens", "revoked triggers", "lost turns", "halts")),
+        f"{rank(times, 0.5):.1f} / {rank(times, 0.99):.1f} s" if times else "",
+    ]
+    return "| " + " | ".join(map(str, told)) + " |"
+
+
+def _recovery(results: list[Result]) -> list[str]:
+    kinds: dict[str, list[float]] = {}
+    for result in results:
+        for what, times in result.recoveries.items():
+            kinds.setdefault(what, []).extend(times)
+    return [
+        f"| {what} | {len(times)} | {rank(times, 0.5):.1f} | {rank(times, 0.99):.1f} | {max(times):.1f} |"
+        for what, times in sorted(kinds.items())
+    ]
+
+
+def rank(times: list[float], part: float) -> float:
+    """The value below which this part of them lies."""
+    ordered = sorted(times)
+    return ordered[min(len(ordered) - 1, int(part * len(ordered)))]

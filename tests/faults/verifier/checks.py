@@ -1,0 +1,141 @@
+"""All checks over the evidence, in one screen."""
+
+import json
+from collections import Counter
+from typing import Any
+
+from tests.faults.verifier import promises
+from tests.faults.verifier.again import fold_again
+from tests.faults.verifier.evidence import DEAD, EVENTS, Evidence
+from tests.faults.verifier.facts import Reference, stored
+from tests.faults.verifier.findings import Findings
+from tests.faults.verifier.plays import read_book
+from tests.faults.verifier.turns import check_books, counted, follow, starts_of
+
+SOURCES = (*EVENTS, "feedback")
+
+
+def check(evidence: Evidence, *, whole: bool = True) -> Findings:
+    """Every invariant. `whole`: the logs hold all that ever was in them; else nothing is said of what is gone."""
+    found = Findings()
+    reference = Reference(evidence)
+    found.figures["records"] = sum(len(evidence.log(t, p).entries) for t in SOURCES for p in range(evidence.partitions))
+    found.figures["customers"] = len(reference.customers)
+    found.figures["applied"] = sum(reference.applied.values())
+    found.figures["duplicates"] = sum(reference.duplicates.values())
+    if whole:
+        promises.check_ledger(evidence, reference, found)
+    refolded: dict[str, Any] = {}
+    for partition in range(evidence.partitions):
+        if not evidence.slots[partition].meta:
+            found.wrong("partition without a state", partition)
+            continue
+        chain = follow(evidence, partition, starts_of(evidence, partition), found)
+        check_books(evidence, partition, found)
+        check_facts(evidence, partition, reference, found)
+        check_counts(evidence, partition, reference, found)
+        refolded |= fold_again(evidence, partition, chain, found).refused
+    check_dead_letters(evidence, reference, whole, found)
+    outcome = promises.look(evidence, found)
+    check_decided(evidence, outcome, found)
+    check_sent(evidence, outcome, found)
+    if evidence.current:
+        book = read_book(evidence.playbooks[evidence.current])
+        promises.check_caps(book, outcome, found)
+    if evidence.current and whole:
+        promises.check_occurrences(evidence, book, reference, outcome, refolded, found)
+    promises.check_timers(evidence, outcome, found)
+    return found
+
+
+def check_facts(evidence: Evidence, partition: int, reference: Reference, found: Findings) -> None:
+    """The state's facts are the fold of the log, exactly."""
+    wanted = dict(reference.of_partition(partition))
+    states = {key: json.loads(value) for key, value in evidence.slots[partition].customers.items()}
+    for key in wanted.keys() | states.keys():
+        state, facts = states.get(key), wanted.get(key, {})
+        if state is None:
+            found.wrong("customer is not in the state", f"partition {partition}: {key!r}")
+            continue
+        for topic in SOURCES:
+            if (topic in state) != (topic in facts):
+                found.wrong(f"facts of {topic} differ", f"{key!r}: in the {'state' if topic in state else 'log'} only")
+            elif topic in state and (have := stored(topic, state[topic])) != facts[topic]:
+                parts = {n: (have.get(n), facts[topic].get(n)) for n in {*have, *facts[topic]}}
+                odd = {n: {"state": a, "log": b} for n, (a, b) in parts.items() if a != b}
+                kind = "facts differ"
+                if have["events"] > facts[topic]["events"]:
+                    kind = "a messageId was applied twice, or invented"
+                elif have["events"] < facts[topic]["events"]:
+                    kind = "an event was lost"
+                found.wrong(kind, f"{topic} of {key!r}: {odd}")
+
+
+def check_counts(evidence: Evidence, partition: int, reference: Reference, found: Findings) -> None:
+    """Records in = applied + duplicate + dead-lettered + erased, each as the log says."""
+    for topic in SOURCES:
+        dead = sum(t == topic and p == partition for t, p, _ in reference.dead)
+        wanted = {
+            "applied": reference.applied[topic, partition],
+            "duplicate": reference.duplicates[topic, partition],
+            "dead_lettered": dead,
+        }
+        have = {what: counted(evidence, f"{what}:{topic}", partition) for what in wanted}
+        erased = counted(evidence, f"erased:{topic}", partition)
+        if have != wanted:
+            found.wrong("counters differ from the log", f"{topic}-{partition}: counted {have}, in the log {wanted}")
+        records = len(evidence.log(topic, partition).entries)
+        if records != sum(have.values()) + erased:
+            found.wrong("records in are not all accounted for", f"{topic}-{partition}: {records} in, {have}, {erased}")
+
+
+def check_decided(evidence: Evidence, outcome: promises.Outcome, found: Findings) -> None:
+    """What the slots counted as triggers is what left."""
+    left = Counter((who[0], one["play"]) for who, triggers in outcome.by_customer.items() for one in triggers)
+    for (partition, play), number in left.items():
+        if (have := counted(evidence, f"trigger:{play}", partition)) != number:
+            found.wrong("triggers counted differ from the log", f"{play}-{partition}: {have}, in the log {number}")
+
+
+def check_dead_letters(evidence: Evidence, reference: Reference, whole: bool, found: Findings) -> None:
+    """The dead letters are just the records nobody can fold, bytes as they were. One may come twice: it has a place."""
+    wanted = {f"{topic}/{p}/{offset}": which for (topic, p, offset), which in reference.dead.items()}
+    there: set[str] = set()
+    for _, entry in evidence.entries(DEAD):
+        headers = {name: value.decode(errors="replace") for name, value in entry.headers}
+        place = headers.get("place", "")
+        if place == "http":
+            found.figures["dead letters of the collector"] += 1
+            continue
+        found.figures["dead letters repeated"] += place in there
+        there.add(place)
+        if not whole:
+            continue  # another record may have lain in this place
+        if place not in wanted:
+            found.wrong("dead letter of a good record", headers)
+            continue
+        reason, record = wanted[place]
+        if (entry.key, entry.value) != (record.key, record.value):
+            found.wrong("dead letter with other bytes", headers)
+        if headers.get("reason") != reason:
+            found.wrong("dead letter for another reason", f"wanted {reason}: {headers}")
+    for place in wanted.keys() - there:
+        found.wrong("bad record without a dead letter", f"{place}: {wanted[place]}")
+    found.figures["dead letters"] = len(there)
+
+
+def check_sent(evidence: Evidence, outcome: promises.Outcome, found: Findings) -> None:
+    """What is visible is remembered as sent, with Kafka's decided time; nothing else is."""
+    remembered: dict[str, float] = {}
+    for slot in evidence.slots.values():
+        for blob in slot.customers.values():
+            for one in json.loads(blob).get("decisions", {}).get("sent", []):
+                remembered[one["id"]] = one["decided"]
+    visible = {id: trigger["decided"] for id, trigger in outcome.visible.items()}
+    for id in visible.keys() - remembered.keys():
+        found.wrong("sent and not remembered", outcome.visible[id])
+    for id in remembered.keys() - visible.keys():
+        found.wrong("remembered as sent and never visible", id)
+    for id in visible.keys() & remembered.keys():
+        if visible[id] != remembered[id]:
+            found.wrong("remembered with another time", f"{id}: {remembered[id]}, in Kafka {visible[id]}")

@@ -1,0 +1,281 @@
+"""What must be true of what left the house: ids, caps, occurrences, timers. From the logs and the refusals kept."""
+
+import json
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from tests.faults.verifier.evidence import EVENTS, Evidence
+from tests.faults.verifier.facts import Reference
+from tests.faults.verifier.findings import Findings
+from tests.faults.verifier.plays import Book, Cap, Play, id_of
+
+KEPT = 20
+"""Refusals a customer keeps."""
+
+Who = tuple[int, bytes]
+Trigger = dict[str, Any]
+
+
+@dataclass
+class Outcome:
+    """All that is known of what left and what did not."""
+
+    visible: dict[str, Trigger] = field(default_factory=dict)
+    """Id -> the trigger, with `appended`: when the log took it in, seconds."""
+    by_customer: dict[Who, list[Trigger]] = field(default_factory=lambda: defaultdict(list))
+    refused: dict[str, Trigger] = field(default_factory=dict)
+    """Id -> the refusal, from the customers."""
+    full: set[Who] = field(default_factory=set)
+    """Customers whose list of refusals is full: older ones are gone."""
+    waiting: dict[Who, dict[str, Trigger]] = field(default_factory=dict)
+
+
+def look(evidence: Evidence, found: Findings) -> Outcome:
+    """Collect, and check what can be told of each trigger alone."""
+    outcome = Outcome()
+    contents: dict[str, bytes | None] = {}
+    for partition, entry in evidence.entries("triggers"):
+        try:
+            trigger = json.loads(entry.value or b"")
+            id, who = trigger["id"], (partition, entry.key or b"")
+        except (ValueError, TypeError, KeyError):
+            found.wrong("trigger nobody can read", f"triggers/{partition}/{entry.offset}")
+            continue
+        if id in contents:
+            same = contents[id] == entry.value
+            found.wrong("id visible twice" if same else "one id, two contents", f"{id} at {partition}/{entry.offset}")
+            continue
+        contents[id] = entry.value
+        outcome.visible[id] = trigger | {"appended": entry.time / 1000.0}
+        outcome.by_customer[who].append(outcome.visible[id])
+        _own_words(evidence, who, trigger, dict(entry.headers), found)
+    for partition, slot in evidence.slots.items():
+        for key, blob in slot.customers.items():
+            _keep_decisions(outcome, (partition, key), json.loads(blob).get("decisions", {}))
+    found.figures["triggers"] = len(outcome.visible)
+    found.figures["refusals kept"] = len(outcome.refused)
+    return outcome
+
+
+def _own_words(evidence: Evidence, who: Who, trigger: Trigger, headers: Mapping[str, bytes], found: Findings) -> None:
+    id, customer = trigger["id"], trigger["customer"].encode()
+    if id != id_of(evidence.app, trigger["play"], customer, trigger["occurrence"]):
+        found.wrong("trigger id is not that of its occurrence", trigger)
+    if customer != who[1]:
+        found.wrong("trigger lies under another customer's key", trigger)
+    if headers.get("ce_id", b"").decode() != id:
+        found.wrong("trigger's header has another id", f"{headers} {id}")
+
+
+def _keep_decisions(outcome: Outcome, who: Who, decisions: Mapping[str, Any]) -> None:
+    refused = decisions.get("refused", [])
+    for refusal in refused:
+        outcome.refused[refusal["id"]] = refusal | {"who": who}
+    if len(refused) >= KEPT:
+        outcome.full.add(who)
+    if decisions.get("waiting"):
+        outcome.waiting[who] = decisions["waiting"]
+
+
+# -- caps
+
+
+def check_caps(book: Book, outcome: Outcome, found: Findings) -> None:
+    """No window holds more than a cap allows: by decided time, and by when the log took them in, the expired left out,
+    for no sender sends those."""
+    for who, triggers in outcome.by_customer.items():
+        for cap in book.caps:
+            _within(cap, triggers, "decided", who, found)
+            _within(cap, [t for t in triggers if t["appended"] <= t["expires"]], "appended", who, found)
+
+
+def _within(cap: Cap, triggers: list[Trigger], time: str, who: Who, found: Findings) -> None:
+    for one in triggers:
+        window = [t for t in triggers if cap.alike(one, t) and one[time] <= t[time] < one[time] + cap.within]
+        if len(window) > cap.most:
+            times = sorted(t[time] for t in window)
+            found.wrong(f"cap exceeded by {time} time", f"{who} {cap}: {times}")
+
+
+# -- occurrences
+
+
+def check_occurrences(
+    evidence: Evidence, book: Book, reference: Reference, outcome: Outcome, refolded: Mapping[str, Any], found: Findings
+) -> None:
+    """Each occurrence counted from the log is sent, or refused with a reason that holds; nothing else is sent.
+    `refolded`: refusals the state has forgotten, by id, from the fold of the turn records."""
+    by_name: dict[tuple[Who, str], list[dict[str, Any]]] = defaultdict(list)
+    for partition, entry, event in reference.events:
+        said = event | {"appended": evidence.readable(event["id"], entry.time / 1000.0)}
+        by_name[(partition, entry.key or b""), event["name"]].append(said)
+    possible: set[str] = set()
+    for play in book.plays.values():
+        if play.told:
+            possible |= _of_play(evidence, book, play, by_name, outcome, refolded, found)
+    told = {play.id for play in book.plays.values() if play.told}
+    for id, trigger in outcome.visible.items():
+        if trigger["play"] in told and id not in possible:
+            found.wrong("trigger without an occurrence in the log", trigger)
+    for id in outcome.visible.keys() & outcome.refused.keys():
+        if outcome.refused[id]["play"] in told:
+            found.wrong("both sent and refused", f"{outcome.visible[id]} {outcome.refused[id]}")
+
+
+def _of_play(
+    evidence: Evidence,
+    book: Book,
+    play: Play,
+    by_name: Mapping[tuple[Who, str], list[dict[str, Any]]],
+    outcome: Outcome,
+    refolded: Mapping[str, Any],
+    found: Findings,
+) -> set[str]:
+    """Check one play; answers all ids it may have sent."""
+    possible: set[str] = set()
+    for who in {who for who, _ in by_name}:
+        events = [event for name in play.on for event in by_name.get((who, name), ())]
+        ends = [event for name in play.unless for event in by_name.get((who, name), ())]
+        ids = {id_of(evidence.app, play.id, who[1], event["id"]): event for event in events}
+        possible |= ids.keys()
+        for id, event in ids.items():
+            if play.after is not None:
+                _check_fired(evidence, play, event, events, ends, outcome.visible.get(id), found)
+            if play.after is None or _must_fire(event, events, ends):
+                found.figures[f"occurrences of {play.id}"] += 1
+                _answered(evidence, book, play, who, id, event, outcome, refolded, found)
+    return possible
+
+
+def _must_fire(event: dict[str, Any], events: list[dict[str, Any]], ends: list[dict[str, Any]]) -> bool:
+    """The last of all that begin the silence, and nothing that ends it came at or after it. Of others it depends on
+    what was read when."""
+    return all(other["time"] < event["time"] for other in events if other is not event) and all(
+        end["time"] < event["time"] for end in ends
+    )
+
+
+def _check_fired(
+    evidence: Evidence,
+    play: Play,
+    event: dict[str, Any],
+    events: list[dict[str, Any]],
+    ends: list[dict[str, Any]],
+    trigger: Trigger | None,
+    found: Findings,
+) -> None:
+    """A timer that fired: at its time, and nothing in the log before then said otherwise."""
+    if trigger is None:
+        return
+    found.figures["timers fired"] += 1
+    due = event["time"] + (play.after or 0.0)
+    if trigger["time"] != due or trigger["decided"] < due - 2 * evidence.clock_bound:
+        found.wrong("timer fired at another time", f"due {due}: {trigger}")
+    for end in ends:
+        if end["time"] >= event["time"] and end["appended"] < due:
+            found.wrong("timer fired, its cancel in the log before", f"due {due}, cancel {end}: {trigger}")
+    for again in events:
+        if again["time"] > event["time"] and again["appended"] < due:
+            found.wrong("timer fired, its new beginning in the log before", f"due {due}, again {again}: {trigger}")
+
+
+def _answered(
+    evidence: Evidence,
+    book: Book,
+    play: Play,
+    who: Who,
+    id: str,
+    event: dict[str, Any],
+    outcome: Outcome,
+    refolded: Mapping[str, Any],
+    found: Findings,
+) -> None:
+    """Sent, refused with a reason that holds, or still waiting."""
+    if id in outcome.visible:
+        found.figures["occurrences sent"] += 1
+    elif refusal := outcome.refused.get(id) or (who in outcome.full and refolded.get(id)):
+        found.figures["occurrences refused"] += 1
+        if not holds(evidence, book, play, who, refusal, outcome):
+            found.wrong("refused for a reason that does not hold", f"{who} {refusal}")
+    elif outcome.waiting.get(who, {}).get(play.id, {}).get("event") == event["id"]:
+        found.figures["occurrences waiting"] += 1
+    else:
+        found.wrong("occurrence neither sent nor refused", f"{who} {play.id} {event}")
+
+
+def holds(evidence: Evidence, book: Book, play: Play, who: Who, refusal: Mapping[str, Any], outcome: Outcome) -> bool:
+    """Whether a refusal is true, as far as that can be seen from outside."""
+    reason, decided = refusal["reason"], refusal["decided"]
+    if reason == "expired":
+        return bool(decided >= refusal["time"] + play.expires)
+    if reason not in ("cap", "cooldown", "channel", "judge"):
+        return False
+    at = refusal["time"] if reason == "judge" else decided
+    revoked = [
+        {"play": one["play"], "decided": one["time"], "expires": one["time"] + play.expires}
+        for one in outcome.refused.values()
+        if one["reason"] == "judge" and one["who"] == who and one["id"] != refusal["id"]
+    ]
+    counted = [*outcome.by_customer.get(who, ()), *revoked]
+    margin = 2 * evidence.clock_bound + 0.01
+    return any(_is_full(cap, play, at, margin, counted) for cap in book.caps if cap.only in ("", play.id))
+
+
+def _is_full(cap: Cap, play: Play, at: float, margin: float, counted: Iterable[Trigger]) -> bool:
+    """Whether a window of this cap that holds `at` holds all it may. Windows are longer by the span of what begins
+    them, and by a margin for clocks."""
+    others = [t for t in counted if (cap.per != "play" and not cap.only) or t["play"] == play.id]
+    begins = [(t["decided"], t["expires"] - t["decided"]) for t in others] + [(at, play.expires)]
+    return any(
+        start <= at < start + span + cap.within + margin
+        and sum(start <= t["decided"] < start + span + cap.within + margin for t in others) >= cap.most
+        for start, span in begins
+    )
+
+
+# -- timers
+
+
+def check_timers(evidence: Evidence, outcome: Outcome, found: Findings) -> None:
+    """Every timer armed is fired, cancelled or waiting; the list of timers is what the customers say; none is late."""
+    for partition, slot in evidence.slots.items():
+        counts = {name: int(slot.meta.get(f"count:timer:{name}", 0)) for name in ("armed", "fired", "cancelled")}
+        mine = {who: waiting for who, waiting in outcome.waiting.items() if who[0] == partition}
+        pending = sum(len(waiting) for waiting in mine.values())
+        found.figures.update({f"timers {name}": count for name, count in counts.items() if name != "fired"})
+        found.figures["timers pending"] += pending
+        if counts["armed"] != counts["fired"] + counts["cancelled"] + pending:
+            found.wrong("timers do not add up", f"partition {partition}: {counts}, {pending} wait")
+        due = {who[1]: min(one["due"] for one in waiting.values()) for who, waiting in mine.items()}
+        if due != slot.timers:
+            odd = sorted(due.items() ^ slot.timers.items())
+            found.wrong("list of timers is not what customers say", f"partition {partition}: {odd[:3]}")
+        for key, when in due.items():
+            if when < evidence.now - 5.0:
+                found.wrong("timer overdue", f"partition {partition}, {key!r}: due {when}, now {evidence.now}")
+
+
+def check_ledger(evidence: Evidence, reference: Reference, found: Findings) -> None:
+    """What was answered 200 is in Kafka: as a record of an input, or as a dead letter of the collector."""
+    there = set(reference.ids)
+    for _, entry in evidence.entries("dead-letters"):
+        if dict(entry.headers).get("place") == b"http":
+            there |= ids_in(entry.value)
+    for topic in (*EVENTS, "feedback"):
+        for _, entry in evidence.entries(topic):
+            there |= ids_in(entry.value)
+    missing = evidence.answered.keys() - there
+    found.figures["answered"] = len(evidence.answered)
+    if missing:
+        found.wrong("answered 200 and not in Kafka", min(missing), len(missing))
+
+
+def ids_in(value: bytes | None) -> set[str]:
+    """The message id of a record nobody else could read."""
+    try:
+        said = json.loads(value or b"")
+    except ValueError:
+        return set()
+    return {said[name] for name in ("id", "messageId") if isinstance(said, dict) and isinstance(said.get(name), str)}

@@ -1,0 +1,47 @@
+"""A worker that is killed in the middle of its work, again and again."""
+
+import asyncio
+
+import pytest
+
+from schemas.trigger import trigger_id
+from tests.live.conftest import Rivers
+from tests.live.events import AT_ONCE
+from tests.live.proof import Facts, facts, prove
+from tests.live.river import River
+
+KILLS = 5
+
+
+@pytest.mark.parts("real")
+async def test_five_kills_change_nothing(rivers: Rivers) -> None:
+    calm, hurt = rivers(AT_ONCE), rivers(AT_ONCE, turn_records=50)
+    await asyncio.gather(calm.init(), hurt.init())
+    worker = hurt.worker(instance="one")  # it comes back at once, not when its session has ended
+    async with hurt.flow() as seen:
+        for _ in range(KILLS):
+            await hurt.reaches(await hurt.applied() + 300)
+            await worker.kill()
+            worker.start()
+    calm.worker()
+    await calm.send(seen.records)
+    await asyncio.gather(hurt.rest(), calm.rest())
+
+    triggers = await prove(hurt)
+    counts = await hurt.counts()
+    assert await hurt.applied() == seen.distinct
+    assert sum(counts[name] for name in counts if name.startswith("duplicate:")) == seen.repeats
+    wanted = {trigger_id(hurt.app, "added", customer, event) for customer, event in seen.additions}
+    assert {trigger.id for trigger in triggers} == wanted
+    assert await without_places(hurt) == await without_places(calm)
+
+
+async def without_places(river: River) -> dict[bytes, Facts]:
+    """The facts of each customer, less what belongs to the log they lie in."""
+    found = {}
+    for key, customer in (await river.customers()).items():
+        for one in facts(customer):
+            if one:
+                one.next, one.seen.since = 0, 0.0
+        found[key] = facts(customer)
+    return found
