@@ -38,7 +38,7 @@ PATIENCE = 60.0
 class Habits:
     """How customers behave."""
 
-    seconds: float = 6.0
+    seconds: float = 5.0
     rate: float = 250.0
     customers: int = 240
     capped: int = 5

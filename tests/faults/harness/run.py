@@ -97,6 +97,12 @@ class Result:
     error: str = ""
     """Why there is no verdict."""
 
+    @classmethod
+    def read(cls, path: Path) -> Self:
+        """As a run has left it."""
+        kept = json.loads(path.read_text())
+        return cls(**kept | {name: Counter(kept[name]) for name in ("faults", "seen")})
+
     @property
     def good(self) -> bool:
         return not (self.violations or self.error)
