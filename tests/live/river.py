@@ -198,6 +198,13 @@ class River:
         """What was decided and has not left yet."""
         return sum([await self.store.slot(p).outbox_size() for p in range(self.settings.partitions)])
 
+    async def outbox_ids(self) -> set[str]:
+        """Ids of what waits to leave."""
+        async with Redis.from_url(self.settings.redis) as client:
+            slots = [f"{{{self.app}:{partition:03}}}:outbox" for partition in range(self.settings.partitions)]
+            ids: list[bytes] = [id for slot in slots for id in await client.hkeys(slot)]  # type: ignore[misc]
+            return {id.decode() for id in ids}
+
     async def waiting(self) -> int:
         """Customers who want waking."""
         return sum([await self.store.slot(p).timers_pending() for p in range(self.settings.partitions)])

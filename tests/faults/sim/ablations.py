@@ -349,7 +349,7 @@ GUARDS: Final[tuple[Callable[[Put], None], ...]] = (
 ABLATIONS: Final = {guard.__name__.replace("_", "-"): guard for guard in GUARDS}
 
 NEEDLESS: Final = {
-    "acknowledged-once": "by construction: a term hands an id to its relay once, by the judging or a turn's commit",
+    "acknowledged-once": "by construction: a term hands an id to its relay once, by judging or by its turn's commit",
 }
 """Guards that nothing misses, and why they may go."""
 
