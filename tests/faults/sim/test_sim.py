@@ -15,7 +15,7 @@ from tests.faults.sim.run import MUST_SEE, Report, play, play_all
 SEEDS = range(1, 151)
 RARE = {"revoked triggers"}
 """What so short a run may miss."""
-BREAKS = {}
+BREAKS: dict[str, tuple[int, str]] = {}
 """Guard -> a seed whose history breaks without it, and what is then found."""
 
 
