@@ -1,12 +1,15 @@
-# `make demo` on a bare machine, then `make test`. PYTHON=... takes another Python (3.11 or later), NAME=... a benchmark.
+# `make demo` on a bare machine, then `make test`. PYTHON=... takes another Python (3.11 or later), NAME=... a benchmark,
+# SEEDS=... FROM=... histories of the simulator.
 
 PYTHON ?= python3
 NAME ?= all
+SEEDS ?= 2000
+FROM ?= 1
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: help install demo dev test lint bench clean
+.PHONY: help install demo dev test sim faults lint bench clean
 .DEFAULT_GOAL := help
 
 help:  ## this list
@@ -23,6 +26,9 @@ dev: $(INSTALLED)  ## run all of Kairos here until Ctrl-C
 test: $(INSTALLED)  ## run the tests; what this machine has not got is named at the end
 	$(BIN)/python -m pytest
 
+sim: $(INSTALLED)  ## histories full of faults, in virtual time: make sim SEEDS=2000 FROM=1
+	$(BIN)/python -m tests.faults.sim --seeds $(SEEDS) --from $(FROM)
+
 lint: $(INSTALLED)  ## ruff, mypy, import-linter
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -31,6 +37,9 @@ lint: $(INSTALLED)  ## ruff, mypy, import-linter
 
 bench: $(INSTALLED)  ## measure: make bench NAME=...
 	$(BIN)/kairos bench $(NAME)
+
+faults: $(INSTALLED)  ## break it on purpose: make faults [RUNS=200] [SEED=1] [SCENARIO=kill,zombie] [REPORT=FILE]
+	$(BIN)/python -m tests.faults.harness --runs $(or $(RUNS),200) --seed $(or $(SEED),1) --scenario "$(SCENARIO)" $(if $(REPORT),--report $(REPORT))
 
 clean:  ## remove what make and the tools made here
 	rm -rf $(VENV) dist .kairos .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

@@ -27,7 +27,7 @@ def main() -> int:
     parser.add_argument("--json", action="store_true", help="one JSON line")
     given = parser.parse_args()
     where = Where(given.kafka, given.redis, given.app, given.prefix, given.partitions)
-    answered = given.ledger.read_text().split() if given.ledger else ()
+    answered = dict.fromkeys(given.ledger.read_text().split() if given.ledger else (), 0.0)
     found = check(gather(where, answered, time.time(), given.clock_bound), whole=not given.cut)
     print(json.dumps(found.report()) if given.json else found)
     return 0 if found.clean else 1

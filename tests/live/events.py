@@ -2,7 +2,6 @@
 
 import random
 import time
-from collections.abc import Sequence
 from typing import Any
 
 from msgspec import Struct
@@ -32,6 +31,9 @@ plays:
 
 AT_ONCE = PLAYBOOK[: PLAYBOOK.index("  - id: cart-abandoned")]
 """Only the one that asks no clock: what it sends follows from the events alone."""
+
+
+CUSTOMERS = 300
 
 
 class Sent(Struct, frozen=True):
@@ -68,36 +70,38 @@ def at_the_till(customer: str, receipt: str, **fields: Any) -> Sent:
 class Shopping(Struct):
     """A stream of events, and what must come of it."""
 
-    records: list[Sent]
-    distinct: int
+    records: list[Sent] = []
+    distinct: int = 0
     """Events, without repeats and without what nobody can read."""
-    repeats: int
-    bad: int
-    additions: list[tuple[bytes, str]]
+    repeats: int = 0
+    bad: int = 0
+    additions: list[tuple[bytes, str]] = []
     """(customer, message id) of each addition: one trigger each."""
 
+    def add(self, more: "Shopping") -> None:
+        """Goes on with these."""
+        self.records += more.records
+        self.distinct += more.distinct
+        self.repeats += more.repeats
+        self.bad += more.bad
+        self.additions += more.additions
 
-def shopping(count: int, customers: int = 300, *, bad: int = 5, seed: int = 1) -> Shopping:
+
+def shopping(count: int, *, bad: int = 5, seed: int = 1) -> Shopping:
     """`count` events of now: views, additions, orders; one in fifty is sent again later; `bad` ones are no JSON."""
-    chance, start = random.Random(seed), time.time() - 60.0
-    kinds: Sequence[str] = random.Random(seed).choices([PRODUCT_VIEWED, ADDED, ORDERED], [6, 3, 1], k=count)
-    found = Shopping([], count, 0, bad, [])
-    for number, name in enumerate(kinds):
-        customer = f"c{chance.randrange(customers)}"
+    chance, found = random.Random(seed), Shopping(distinct=count, repeats=count // 50, bad=bad)
+    for number in range(count):
+        (name,) = chance.choices([PRODUCT_VIEWED, ADDED, ORDERED], [6, 3, 1])
+        customer, id = f"c{chance.randrange(CUSTOMERS)}", f"e{seed}-{number}"
         product = Product(f"p{chance.randrange(50)}", price=chance.randrange(1, 90) * MICROS)
         total = product.price if name == ORDERED else 0
-        where: dict[str, Any] = {
-            "id": f"e{number}",
-            "at": start + 60.0 * number / count,
-            "products": [product],
-            "total": total,
-        }
-        found.records.append(happened(customer, name, **where))
+        found.records.append(happened(customer, name, id=id, products=[product], total=total))
         if name == ADDED:
-            found.additions.append((customer.encode(), f"e{number}"))
-    for number in sorted(chance.sample(range(count // 2), count // 50)):
-        found.records.insert(chance.randrange(number + 1 + found.repeats, len(found.records)), found.records[number])
-        found.repeats += 1
+            found.additions.append((customer.encode(), id))
+    for record in chance.sample(found.records, found.repeats):
+        after = found.records.index(record) + 1
+        found.records.insert(chance.randint(after, len(found.records)), record)
     for number in range(bad):
-        found.records.insert(chance.randrange(len(found.records)), Sent(CLICKSTREAM, b"c%d" % number, b"{no json"))
+        where = chance.randrange(len(found.records))
+        found.records.insert(where, Sent(CLICKSTREAM, b"c%d" % number, b"{no json %d" % seed))
     return found

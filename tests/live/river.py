@@ -13,8 +13,9 @@ import json
 import re
 import secrets
 from collections import Counter
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Iterator
 from contextlib import asynccontextmanager
+from itertools import count
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -32,7 +33,7 @@ from streams.state.store import Store
 from streams.tools.asking import metas
 from streams.tools.books import lags
 from streams.tools.parts import free_port
-from tests.live.events import Sent
+from tests.live.events import Sent, Shopping, shopping
 from tests.live.process import PATIENCE, Process, Served, until
 from tests.parts import Parts
 
@@ -139,18 +140,38 @@ class River:
 
     async def send(self, records: Iterable[Sent], *, pause: float = 0.0, together: int = TOGETHER) -> int:
         """Straight to the topics; returns when Kafka has them all. `pause`: seconds between `together` records."""
-        count, waiting = 0, list[Any]()
+        sent, waiting = 0, list[Any]()
         async with self.producer() as producer:
             for record in records:
                 name, partition = self.settings.topic(record.topic), self.partition(record.key)
                 waiting.append(await producer.send(name, record.value, key=record.key, partition=partition))
-                count += 1
+                sent += 1
                 if len(waiting) >= together:
                     await asyncio.gather(*waiting)
                     waiting.clear()
                     await asyncio.sleep(pause)
             await asyncio.gather(*waiting)
-        return count
+        return sent
+
+    @asynccontextmanager
+    async def flow(self, *, pause: float = 0.1, together: int = 100) -> AsyncIterator[Shopping]:
+        """Events come all the while inside; after it, what was sent is known."""
+        seen, ended = Shopping(), False
+
+        def rounds() -> Iterator[Sent]:
+            for number in count():
+                if ended:
+                    return
+                seen.add(more := shopping(500, bad=1, seed=number))
+                yield from more.records
+
+        sending = asyncio.create_task(self.send(rounds(), pause=pause, together=together))
+        try:
+            yield seen
+            assert not sending.done(), sending.result()
+        finally:
+            ended = True
+            await sending
 
     # -- what is left
 
@@ -176,6 +197,13 @@ class River:
     async def outbox(self) -> int:
         """What was decided and has not left yet."""
         return sum([await self.store.slot(p).outbox_size() for p in range(self.settings.partitions)])
+
+    async def outbox_ids(self) -> set[str]:
+        """Ids of what waits to leave."""
+        async with Redis.from_url(self.settings.redis) as client:
+            slots = [f"{{{self.app}:{partition:03}}}:outbox" for partition in range(self.settings.partitions)]
+            ids: list[bytes] = [id for slot in slots for id in await client.hkeys(slot)]  # type: ignore[misc]
+            return {id.decode() for id in ids}
 
     async def waiting(self) -> int:
         """Customers who want waking."""

@@ -15,7 +15,9 @@ CUSTOMERS = [f"ann{number}" for number in range(20)]
 async def test_from_a_call_to_a_trigger(rivers: Rivers) -> None:
     river = rivers(linger_ms=20)
     await river.init()
-    worker, collector = await river.worker(instance="one").ready(), await river.collector().ready()
+    worker, collector = river.worker(), river.collector()
+    await worker.ready()
+    await collector.ready()
     assert worker.said("no fence"), "a relay without transactions says so"
     client = Client(collector.url, SERVER_KEY)
     cart = {"cart_id": "cart", "product_id": "boots", "price": 40}

@@ -3,6 +3,7 @@
 import json
 from typing import Any
 
+import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from tests.live.conftest import Rivers
@@ -57,6 +58,7 @@ async def test_a_worker_tells_what_it_does(rivers: Rivers) -> None:
     assert told["kairos_outbox_waiting"] == told["kairos_partitions halted"] == 0
 
 
+@pytest.mark.parts("embedded")
 async def test_a_wrong_number_of_partitions_halts_with_the_reason(rivers: Rivers) -> None:
     river = rivers(AT_ONCE)
     await river.init()
@@ -68,6 +70,7 @@ async def test_a_wrong_number_of_partitions_halts_with_the_reason(rivers: Rivers
     assert (await metrics(worker))["kairos_partitions halted"] == 4
 
 
+@pytest.mark.parts("embedded")
 async def test_a_partition_without_a_state_halts_and_the_others_go_on(rivers: Rivers) -> None:
     river, seen = rivers(AT_ONCE), shopping(1_000, bad=0)
     await river.init()

@@ -13,8 +13,8 @@ from tests.live.process import Served, until
 from tests.live.proof import prove
 from tests.live.river import River
 
-FLOOD = 2_000
-"""Records at a time, more than are folded before a zombie is made."""
+FLOODS = 8
+"""Most zombies made until one was refused and fenced."""
 
 
 async def served(worker: Served) -> set[int]:
@@ -43,21 +43,19 @@ async def prove_all(river: River, seen: Shopping) -> None:
 
 @pytest.mark.parts("real")
 async def test_workers_join_leave_and_die(rivers: Rivers) -> None:
-    river, seen = rivers(AT_ONCE), shopping(12_000)
+    river = rivers(AT_ONCE)
     await river.init()
     first = await river.worker().ready()
-    sending = asyncio.create_task(river.send(seen.records, pause=0.2))
-    second = river.worker()
-    await share(first, second)
-    assert await first.stop() == 0
-    await share(second)
-    third = river.worker()
-    await share(second, third)
-    await river.reaches(await river.applied() + 100)
-    await second.kill()
-    await share(third)
-    assert not sending.done(), "too fast: events must come all the while"
-    await sending
+    async with river.flow() as seen:
+        second = river.worker()
+        await share(first, second)
+        assert await first.stop() == 0
+        await share(second)
+        third = river.worker()
+        await share(second, third)
+        await river.reaches(await river.applied() + 100)
+        await second.kill()
+        await share(third)
     await river.rest()
     await prove_all(river, seen)
 
@@ -82,25 +80,34 @@ async def test_a_static_member_restarts_and_nothing_moves(rivers: Rivers) -> Non
 
 @pytest.mark.parts("real")
 async def test_a_zombie_is_refused(rivers: Rivers) -> None:
-    river, seen = rivers(AT_ONCE, turn_records=5), shopping(8_000)
+    river, seen = rivers(AT_ONCE, turn_records=5), Shopping()
     await river.init()
     zombie, other = river.worker(), river.worker()
     await share(zombie, other)
-    for start in range(0, len(seen.records), FLOOD):
-        before = await river.applied()
-        sending = asyncio.create_task(river.send(seen.records[start : start + FLOOD]))
-        if not refused(zombie):
+    for number in range(FLOODS):
+        before, more = await river.applied(), shopping(2_000, seed=number)
+        seen.add(more)
+        sending = asyncio.create_task(river.send(more.records))
+        if number:  # the first one fills its memory: it shall have all it needs for another turn
             await river.reaches(before + 50)
-            zombie.pause()  # with turns in hand
+            zombie.pause()  # with turns in hand, and triggers on their way
             await share(other)
             zombie.resume()
             await share(zombie, other)
         await sending
+        if refused(zombie) and fenced(zombie):
+            break
     await river.rest()
     await prove_all(river, seen)
-    assert refused(zombie), "no token was refused: this proved nothing"
+    assert refused(zombie), "no commit was refused: this proved nothing"
+    assert fenced(zombie), "no producer was fenced: this proved nothing"
 
 
-def refused(worker: Served) -> int:
-    """Terms that ended because somebody else holds the token."""
-    return sum("Refused" in line["why"] for line in worker.said("term ended"))
+def refused(worker: Served) -> bool:
+    """Whether a commit was, because somebody else holds the token."""
+    return "Refused('kairos_commit" in worker.text()
+
+
+def fenced(worker: Served) -> bool:
+    """Whether a producer was, by a younger one of its partition."""
+    return "ProducerFenced" in worker.text()

@@ -55,8 +55,9 @@ async def test_the_books_of_two_shops_balance(rivers: Rivers) -> None:
     """The shop's clicks come over HTTP, the receipts of the tills straight from Kafka."""
     river = rivers(shipped_playbook().read_text())
     await river.init()
-    worker = await river.worker().ready()
-    await river.collector().ready()
+    worker, collector = river.worker(), river.collector()
+    await worker.ready()
+    await collector.ready()
     clicks = await replay(river, "rees46", SHOP, "http")
     receipts = await replay(river, "online-retail", TILLS, "kafka")
     first = await books(river)

@@ -55,6 +55,7 @@ async def test_a_silence_ends_in_time(rivers: Rivers) -> None:
     await prove(river)
 
 
+@pytest.mark.parts("embedded")
 async def test_an_order_at_the_till_ends_the_silence(rivers: Rivers) -> None:
     river = rivers()
     await river.init()
@@ -68,15 +69,19 @@ async def test_an_order_at_the_till_ends_the_silence(rivers: Rivers) -> None:
     await prove(river)
 
 
+@pytest.mark.parts("real")
 async def test_an_order_nobody_was_there_to_read_ends_the_silence(rivers: Rivers) -> None:
-    """The worker is down when the order comes, and starts after the silence was over."""
-    river = rivers()
+    """The worker is down when the order comes, and starts when the silence is over, with much to read before it."""
+    river = rivers(turn_records=1)
     await river.init()
-    worker = await river.worker(instance="one").ready()
+    worker = await river.worker().ready()
     start = time.time()
     await river.send([added("ann", "cart", at=start + 1), added("bob", "cart", at=start + 1)])
     await river.reaches(2)
     await worker.kill()
+    theirs = river.partition(b"ann")
+    others = [name for name in (f"c{n}" for n in range(8_000)) if river.partition(name.encode()) == theirs]
+    await river.send([*(at_the_till(name, "r" * 500, query="q" * 500, session="s" * 500) for name in others)])  # 3 MB
     await river.send([at_the_till("ann", "receipt", at=start + 2)])
     assert (await river.counts())["timer:fired"] == 0, "too slow: the silence was over before the worker was killed"
     await asyncio.sleep(max(0.0, start + 1 + SILENCE - time.time()))

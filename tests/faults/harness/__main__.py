@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import logging
 import sys
 import tempfile
 from pathlib import Path
@@ -10,24 +11,22 @@ from tests.faults.harness.arena import Arena
 from tests.faults.harness.report import write
 from tests.faults.harness.run import Result, perform
 from tests.faults.harness.scenarios import SCENARIOS
+from tests.faults.harness.wrong import WRONG
 
 
-async def grid(runs: int, seed: int, wanted: list[str], folder: Path) -> list[Result]:
+async def grid(runs: int, seed: int, wanted: list[str], folder: Path, wrong: str) -> None:
     """`runs` runs over the scenarios in turn, those that need the same servers together."""
     names = [wanted[number % len(wanted)] for number in range(runs)]
     order = sorted(range(runs), key=lambda number: (SCENARIOS[names[number]].kafka, number))
-    results: list[Result] = []
     async with Arena() as arena:
         for at, number in enumerate(order):
             scenario = SCENARIOS[names[number]]
             own = seed + number // len(wanted)
-            result = await perform(arena, scenario, own, folder / f"{scenario.name}-{own}")
-            results.append(result)
+            result = await perform(arena, scenario, own, folder / f"{scenario.name}-{own}", wrong)
             print(f"[{at + 1}/{runs}] {result.line()}", flush=True)
             later = {SCENARIOS[names[n]].kafka for n in order[at + 1 :]}
             if scenario.kafka not in later:
                 await arena.drop_kafka(scenario.kafka)
-    return results
 
 
 def main() -> int:
@@ -37,12 +36,17 @@ def main() -> int:
     parser.add_argument("--scenario", default="", help=f"one or more by commas, of {', '.join(SCENARIOS)}")
     parser.add_argument("--folder", type=Path, help="for the raw histories; default: a new temporary one")
     parser.add_argument("--report", type=Path, help="write the report here")
+    parser.add_argument("--wrong", default="", choices=["", *WRONG], help="run a deliberately wrong engine")
+    parser.add_argument("--only-report", action="store_true", help="run nothing: report on the histories in --folder")
     given = parser.parse_args()
     wanted = [name for name in given.scenario.split(",") if name] or list(SCENARIOS)
     if unknown := set(wanted) - SCENARIOS.keys():
         parser.error(f"no scenario {', '.join(sorted(unknown))}; there are {', '.join(SCENARIOS)}")
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # it tells each failed attempt of an outage
     folder = given.folder or Path(tempfile.mkdtemp(prefix="kairos-faults-"))
-    results = asyncio.run(grid(given.runs or len(wanted), given.seed, wanted, folder))
+    if not given.only_report:
+        asyncio.run(grid(given.runs or len(wanted), given.seed, wanted, folder, given.wrong))
+    results = [Result.read(path) for path in sorted(folder.glob("*/result.json"))]
     print(f"histories in {folder}")
     text = write(results)
     print(text)

@@ -25,15 +25,17 @@ class Kafka:
 class Arena:
     """All servers; `close` ends them. Calls that start or stop one wait, but not in the loop."""
 
-    def __init__(self) -> None:
+    def __init__(self, kafka: Kafka | None = None) -> None:
+        """`kafka`: one that runs already, and stays."""
         self._guard: Guarded | None = None
-        self._kafkas: dict[str, Kafka] = {}
+        self._given = {"one": kafka} if kafka else {}
+        self._kafkas: dict[str, Kafka] = dict(self._given)
         self._number = 0
 
     @property
     def guard(self) -> Guarded:
         if self._guard is None or self._guard.ended:
-            self._guard, self._kafkas = Guarded(), {}
+            self._guard, self._kafkas = Guarded(), dict(self._given)
         return self._guard
 
     async def kafka(self, kind: str) -> Kafka:
@@ -56,7 +58,8 @@ class Arena:
 
     async def drop_kafka(self, kind: str) -> None:
         """Three brokers eat a small machine: they go when their scenarios are done."""
-        if kafka := self._kafkas.pop(kind, None):
+        kafka = self._kafkas.pop(kind, None)
+        if kafka and kind not in self._given:
             for ward in kafka.wards:
                 await asyncio.to_thread(ward.stop)
 

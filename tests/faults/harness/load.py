@@ -5,6 +5,7 @@ must stop what they would get.
 """
 
 import asyncio
+import base64
 import json
 import random
 import time
@@ -37,7 +38,7 @@ PATIENCE = 60.0
 class Habits:
     """How customers behave."""
 
-    seconds: float = 6.0
+    seconds: float = 5.0
     rate: float = 250.0
     customers: int = 240
     capped: int = 5
@@ -66,7 +67,8 @@ class Deed:
 class Ledger:
     """What was answered 200, or acknowledged; and how often it was not."""
 
-    answered: list[str] = field(default_factory=list)
+    answered: dict[str, float] = field(default_factory=dict)
+    """Message id -> when the answer came."""
     sent: int = 0
     refused: int = 0
     """Answers 503 or 429."""
@@ -85,7 +87,8 @@ class Load:
         self.habits, self.ledger = habits, Ledger()
         self._rnd = random.Random(seed)
         self._kafka, self._prefix, self._partitions = kafka, prefix, partitions
-        self._url, self._auth = url, aiohttp.BasicAuth(write_key, "")
+        self._url = url
+        self._headers = {"Authorization": "Basic " + base64.b64encode(f"{write_key}:".encode()).decode()}
         self._number = 0
         self._recent: list[Deed] = []
         self._tag = f"{self._rnd.getrandbits(32):08x}"
@@ -100,7 +103,7 @@ class Load:
         )
         await producer.start()
         try:
-            async with aiohttp.ClientSession(auth=self._auth) as session:
+            async with aiohttp.ClientSession(headers=self._headers) as session:
                 begun = time.monotonic()
                 while (passed := time.monotonic() - begun) < self.habits.seconds or not self.enough.is_set():
                     await self._step(producer, session, passed)
@@ -219,7 +222,10 @@ class Load:
 
     def _answered(self, deeds: list[Deed]) -> None:
         self.ledger.sent += len(deeds)
-        self.ledger.answered += [deed.value["id"] for deed in deeds if isinstance(deed.value, dict)]
+        now = time.time()
+        for deed in deeds:
+            if isinstance(deed.value, dict):
+                self.ledger.answered.setdefault(deed.value["id"], now)
 
 
 def stamp(moment: float) -> str:

@@ -11,6 +11,9 @@ from tests.faults.harness.of_redis import rebuild
 from tests.faults.harness.proxy import Proxy
 from tests.faults.harness.run import PARTITIONS, SESSION, Run
 
+NOTICED = 5.0
+"""Seconds after which Kafka has given up waiting for a dead broker's copies, or taken a live one's in again."""
+
 
 async def restarted(run: Run) -> None:
     """The only broker is stopped politely, or killed."""
@@ -37,11 +40,12 @@ async def one_of_three(run: Run) -> None:
         await run.serving()
         await run.pause(0.5, 1.0)
         broker = run.rnd.choice(run.kafka.wards)
-        since = time.monotonic()
+        since, dark = time.monotonic(), time.time() - 1.0
         await asyncio.to_thread(broker.kill)
         run.faults["broker of three killed"] += 1
         await run.recover("broker of three killed", since)
         await asyncio.to_thread(broker.start)
+        run.dark.append((dark, time.time() + NOTICED))
 
 
 async def two_of_three(run: Run) -> None:
@@ -50,6 +54,7 @@ async def two_of_three(run: Run) -> None:
     async with run.loading():
         await run.serving()
         await run.pause(0.5, 1.0)
+        dark = time.time() - 1.0
         dead = run.rnd.sample(run.kafka.wards, 2)
         for broker in dead:
             await asyncio.to_thread(broker.kill)
@@ -62,6 +67,7 @@ async def two_of_three(run: Run) -> None:
         for broker in dead:
             await asyncio.to_thread(broker.start)
         await run.recover("two brokers back", time.monotonic())
+        run.dark.append((dark, time.time() + NOTICED))
 
 
 async def line_cut(run: Run) -> None:

@@ -254,7 +254,7 @@ async def send(run: Run, customer: str, topic: str, name: str, times: int) -> No
             place = run.settings.topic(topic)
             partition = crc32(customer.encode()) % PARTITIONS
             await producer.send_and_wait(place, json.dumps(event).encode(), customer.encode(), partition)
-            run.ledger.answered.append(str(event["id"]))
+            run.ledger.answered[str(event["id"])] = time.time()
     finally:
         await producer.stop()
 

@@ -30,9 +30,9 @@ async def kill(run: Run) -> None:
 
 
 async def points(run: Run) -> None:
-    """kill -9 at three crash points one after another, each at its first, second or third time. Half of the runs have a
+    """kill -9 at five crash points one after another, each at its first, second or third time. Half of the runs have a
     static member id, so the next worker takes over at once; in the others it waits for the session of the dead."""
-    chosen = [POINTS[(run.seed * 3 + at) % len(POINTS)] for at in range(3)]
+    chosen = [POINTS[(run.seed * 5 + at) % len(POINTS)] for at in range(5)]
     static = {"KAIROS_INSTANCE": "only"} if run.rnd.random() < 0.5 else {}
     async with run.loading():
         for point in chosen:

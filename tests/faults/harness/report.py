@@ -32,6 +32,7 @@ def write(results: list[Result]) -> str:
         "| refused tokens | revoked triggers | lost turns | halts | recovery p50 / p99 |",
         "|---|---|---|---|---|---|---|---|---|---|---|---|---|---|",
     ]
+    results = sorted(results, key=lambda result: result.seed)
     for name in dict.fromkeys(result.scenario for result in results):
         lines.append(_row(name, [result for result in results if result.scenario == name]))
     lines += ["", "## Recovery", "", "| from | times | p50 s | p99 s | worst s |", "|---|---|---|---|---|"]

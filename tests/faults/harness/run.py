@@ -49,6 +49,9 @@ REST_SECONDS = 60.0
 """design.md: within so long of healing lag is 0 and the outbox empty."""
 WRITE_KEY = "harness-server-key"
 
+RIGGED = ("KAIROS_CRASH_AT", "KAIROS_CLOCK_FILE", "KAIROS_POLL_SECONDS", "KAIROS_WRONG")
+"""Variables only the harness's worker knows."""
+
 SETTINGS: dict[str, object] = {
     "partitions": PARTITIONS,
     "session_seconds": SESSION,
@@ -97,6 +100,12 @@ class Result:
     error: str = ""
     """Why there is no verdict."""
 
+    @classmethod
+    def read(cls, path: Path) -> Self:
+        """As a run has left it."""
+        kept = json.loads(path.read_text())
+        return cls(**kept | {name: Counter(kept[name]) for name in ("faults", "seen")})
+
     @property
     def good(self) -> bool:
         return not (self.violations or self.error)
@@ -129,6 +138,10 @@ class Run:
         self.workers: dict[str, subprocess.Popen[bytes]] = {}
         self.lost: set[bytes] = set()
         """Tokens the state held just before it may have gone back in time."""
+        self.wrong = ""
+        """Which deliberately wrong engine runs; empty: the right one."""
+        self.dark: list[tuple[float, float]] = []
+        """Times in which Kafka lacked brokers, and for as long as it takes to notice."""
         self._leash = leash()
         self._stack = contextlib.AsyncExitStack()
         self._started = 0
@@ -224,7 +237,9 @@ class Run:
         """One more worker, as it ships unless it is to be rigged."""
         self._started += 1
         name = name or f"w{self._started}"
-        rigged = any(v.startswith(("KAIROS_CRASH", "KAIROS_CLOCK_FILE", "KAIROS_POLL")) for v in env)
+        if self.wrong:
+            env["KAIROS_WRONG"] = self.wrong
+        rigged = any(v in RIGGED for v in env)
         module = ["tests.faults.harness.worker"] if rigged else ["streams.cli", "worker"]
         self.workers[name] = self._spawn(name, module, {"KAIROS_METRICS_PORT": str(free_port())} | env)
         return name
@@ -393,7 +408,9 @@ class Run:
 
     def gather(self) -> Evidence:
         where = Where(self.kafka.address, self.redis.address, self.app, self.settings.topic_prefix, PARTITIONS)
-        return gather(where, self.ledger.answered, time.time(), self.settings.clock_bound)
+        evidence = gather(where, self.ledger.answered, time.time(), self.settings.clock_bound)
+        evidence.dark = self.dark
+        return evidence
 
     async def finish(self) -> None:
         """Wait for rest, stop the workers."""
@@ -461,9 +478,10 @@ class Run:
             return repr(exc)
 
 
-async def perform(arena: Arena, scenario: Scenario, seed: int, folder: Path) -> Result:
+async def perform(arena: Arena, scenario: Scenario, seed: int, folder: Path, wrong: str = "") -> Result:
     """One run from beginning to end; never raises."""
     begun, run = time.monotonic(), Run(arena, scenario, seed, folder)
+    run.wrong = wrong
     result = run.result
     try:
         async with asyncio.timeout(240), run:

@@ -1,6 +1,6 @@
 """A worker as `kairos worker` runs it, with a fuse, a wrong clock or a short poll interval where variables ask for it.
 
-Without KAIROS_CRASH_AT, KAIROS_CLOCK_FILE and KAIROS_POLL_SECONDS it is the worker as it ships.
+Without KAIROS_CRASH_AT, KAIROS_CLOCK_FILE, KAIROS_POLL_SECONDS and KAIROS_WRONG it is the worker as it ships.
 """
 
 import asyncio
@@ -14,6 +14,7 @@ from streams.engine.worker import Worker
 from streams.logs import set_up_logs
 from streams.settings import Settings, read_settings
 from tests.faults.harness.rig import Fuse, rig, wrong_clock
+from tests.faults.harness.wrong import WRONG
 
 
 def build(settings: Settings) -> Worker:
@@ -29,6 +30,8 @@ def build(settings: Settings) -> Worker:
 def main() -> int:
     if path := os.environ.get("KAIROS_CLOCK_FILE"):
         time.time = wrong_clock(path)  # all of the process: the engine's turns and when its fetches were asked
+    if wrong := os.environ.get("KAIROS_WRONG"):
+        WRONG[wrong]()
     settings = read_settings()
     set_up_logs(settings)
     uvloop.install()

@@ -3,8 +3,6 @@
 from dataclasses import dataclass, replace
 from random import Random
 
-CAPS_SPAN = 12.0
-
 
 @dataclass(frozen=True)
 class Odds:
@@ -26,6 +24,8 @@ class Odds:
     doubled_fetch: float = 0.0
     stale_fetch: float = 0.0
     """A fetch is handed over seconds late."""
+    slow_topic: float = 0.0
+    """A topic of a partition reaches a worker seconds after the others."""
     duplicate: float = 0.0
     late: float = 0.0
     poison: float = 0.0
@@ -67,7 +67,7 @@ DEEDS = {
     "double": 1.5,
     "rewind": 4.0,
     "undo": 1.0,
-    "usurp": 3.0,
+    "usurp": 4.0,
     "split": 1.5,
     "store_away": 0.7,
     "kafka_away": 0.7,
@@ -81,8 +81,8 @@ def draw(seed: int, chance: Random) -> Profile:
     harsh = chance.choice((0.3, 1.0, 1.0, 2.0))
     partitions = chance.choices((1, 2, 3), (8, 1.5, 0.5))[0]
     odds = Odds(
-        lost_reply=0.03 * harsh,
-        held_call=0.015 * harsh,
+        lost_reply=0.04 * harsh,
+        held_call=0.02 * harsh,
         slow=0.02 * harsh,
         held_produce=0.06 * harsh,
         lost_ack=0.05 * harsh,
@@ -90,6 +90,7 @@ def draw(seed: int, chance: Random) -> Profile:
         lost_fetch=0.01 * harsh,
         doubled_fetch=0.05 * harsh,
         stale_fetch=0.06 * harsh,
+        slow_topic=0.3,
         duplicate=0.10,
         late=0.10,
         poison=0.04,
@@ -98,8 +99,8 @@ def draw(seed: int, chance: Random) -> Profile:
     return Profile(
         seed=seed,
         partitions=partitions,
-        customers=chance.randint(3, 5) + partitions - 1,
-        events=chance.randint(70, 120),
+        customers=chance.randint(2, 4) + partitions - 1,
+        events=chance.randint(80, 130),
         seconds=chance.uniform(20.0, 45.0),
         backlog=chance.choice((0.0, 0.0, 10.0)),
         clock_bound=chance.choice((0.2, 1.0, 1.0)),

@@ -59,7 +59,7 @@ class VirtualLoop(asyncio.BaseEventLoop):
             owner = context.get(OWNER) if context else OWNER.get()
             return Numbered(next(numbers), owner, coro, loop=loop, context=context)
 
-        self.set_task_factory(make)  # type: ignore[arg-type]
+        self.set_task_factory(make)
 
     def time(self) -> float:
         return self.moment

@@ -24,6 +24,21 @@ MUST = {
 }
 """Fields without which a record is a dead letter."""
 
+BLANK: dict[str, Facts] = {
+    CLICKSTREAM: {"viewed": [], "consent": {}, "reach": {}, "aliases": [], "told": {}, "identified": 0.0}
+    | dict.fromkeys(("session", "zone", "name", "tier"), ""),
+    CART: {"lines": [], "currency": ""},
+    POS: {
+        "last_products": [],
+        "last_categories": [],
+        "bought": {},
+        "last_online": 0.0,
+        "last_order": "",
+        "currency": "",
+    }
+    | dict.fromkeys(("orders", "receipts", "refunds", "spent"), 0),
+}
+
 
 def said(row: Row, topic: str) -> dict[str, Any] | None:
     """What a record says; None when it cannot be read."""
@@ -70,25 +85,7 @@ def blank(topic: str) -> Facts:
     if topic == FEEDBACK:
         return facts
     facts |= {"first": 0.0, "at": {}, "channels": {}}
-    if topic == CLICKSTREAM:
-        lists = {"viewed": [], "consent": {}, "reach": {}, "aliases": [], "told": {}}
-        return facts | lists | {"session": "", "zone": "", "name": "", "tier": "", "identified": 0.0}
-    if topic == CART:
-        return facts | {"lines": [], "currency": ""}
-    lists = {"last_products": [], "last_categories": [], "bought": {}}
-    return (
-        facts
-        | lists
-        | {
-            "orders": 0,
-            "receipts": 0,
-            "refunds": 0,
-            "spent": 0,
-            "last_online": 0.0,
-            "last_order": "",
-            "currency": "",
-        }
-    )
+    return facts | {name: type(value)(value) for name, value in BLANK[topic].items()}
 
 
 def told(facts: Facts) -> Facts:

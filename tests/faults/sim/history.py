@@ -10,9 +10,9 @@ from typing import Any
 
 from schemas.topics import INPUTS
 from streams.engine.partition import Partition
-from streams.settings import Settings
+from streams.settings import read_settings
 from tests.faults.sim.chance import draw, healed
-from tests.faults.sim.clock import START, Stalled, VirtualLoop, at_once
+from tests.faults.sim.clock import START, Numbered, Stalled, VirtualLoop, at_once
 from tests.faults.sim.kafka import Broker, Place
 from tests.faults.sim.nemesis import Nemesis
 from tests.faults.sim.playbooks import APP, folds
@@ -52,7 +52,7 @@ class History:
         skew = self.chance.uniform(-bound / 2, bound / 2)
         self.broker = Broker(self.profile.partitions, lambda: START + loop.time() + skew, self.count)
         self.primaries = [Primary(keeper, partition) for partition in range(self.profile.partitions)]
-        self.settings = Settings(
+        self.settings = read_settings(
             app=APP,
             partitions=self.profile.partitions,
             clock_bound=bound,
@@ -105,7 +105,9 @@ class History:
         self.traffic.flush()
         await asyncio.sleep(5.0)
         end = self.loop.time() + REST_SECONDS
-        while (restless := self._restless()) and self.loop.time() < end:
+        while restless := self._restless():
+            if self.loop.time() > end:
+                break
             await asyncio.sleep(1.0)
         return restless
 
@@ -133,7 +135,7 @@ class History:
         for partition in self.born:
             task = partition.task
             if not task.done() and partition not in serving:
-                if not getattr(task, "owner").dead:
+                if not (isinstance(task, Numbered) and task.owner.dead):
                     found.append(f"revoked: the task of partition {partition.number} goes on")
             elif task.done() and not task.cancelled() and (why := task.exception()):
                 found.append("bug: " + "".join(traceback.format_exception(why))[-3000:])

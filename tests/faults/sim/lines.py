@@ -59,7 +59,8 @@ class Line:
             if history.store_away:
                 await history.store_back.wait()
             if name not in READING and chance.random() < odds.held_call * (4 if name == "take" else 1):
-                history.later(chance.uniform(0.1, HELD_SECONDS), self._arrive_late, name, *args)
+                longest = HELD_SECONDS / 2 if name == "take" else HELD_SECONDS
+                history.later(chance.uniform(0.1, longest), self._arrive_late, name, *args)
                 await asyncio.sleep(chance.uniform(0.05, 1.5))
                 continue
             await asyncio.sleep(history.way())

@@ -94,10 +94,14 @@ class Nemesis:
             return
         self.history.count("zombies")
         owner.pause()
-        self._give(partition, self.chance.choice(others), self.chance.uniform(4.0, 10.0))
-        moment = self.chance.uniform(0.3, 3.0)
+        heir = self.chance.choice(others)
+        self._give(partition, heir, self.chance.uniform(8.0, 12.0))
+        moment = self.chance.uniform(1.0, 7.0)
         self.history.later(moment, self._undo, partition)
-        self.history.later(max(0.0, moment + self.chance.uniform(-0.2, 0.2)), owner.resume)
+        if self.chance.random() < 0.7:  # the heir sleeps through it
+            self.history.later(moment, heir.pause)
+            self.history.later(moment + self.chance.uniform(0.3, 3.0), heir.resume)
+        self.history.later(max(0.0, moment + self.chance.uniform(-0.05, 0.3)), owner.resume)
 
     def _undo(self, partition: int | None = None) -> None:
         """The last acquire was not kept: who served before it holds a good token again."""

@@ -5,10 +5,10 @@ it, and the last one of each customer that no event ended must have come to some
 """
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from schemas.playbook import Play
-from schemas.topics import EVENTS
+from schemas.topics import CLICKSTREAM, EVENTS
 from schemas.trigger import Refusal, Trigger
 from tests.faults.sim.facts import said
 from tests.faults.sim.refold import Refolded
@@ -77,9 +77,8 @@ class Occurrences:
             case "expired":
                 holds = one.decided >= one.time + play.expires
             case "consent":
-                holds = any(
-                    self._said_no(row.value or b"") for row in self.checked.rows("clickstream") if row.key == key
-                )
+                values = [row.value or b"" for row in self.checked.rows(CLICKSTREAM) if row.key == key]
+                holds = any(b'"marketing": false' in value for value in values)
             case "cap" | "cooldown" | "judge" | "channel":
                 holds = self._full(key, one, play)
             case "quiet":
@@ -88,42 +87,38 @@ class Occurrences:
                 holds = False
         return "" if holds else f"refusal: {one} of {key!r} does not hold"
 
-    def _said_no(self, value: bytes) -> bool:
-        return b'"marketing": false' in value
-
     def _full(self, key: bytes, one: Refusal, play: Play) -> bool:
-        """Whether a window that holds the time of refusing is full of what left, or was to leave until it was revoked."""
-        others = [t for t in self.triggers.of.get(key, ()) if t.id != one.id]
-        sent = {t.id for t in others}
-        counted = {(t.decided, t.expires, t.channel, t.play, t.id) for t in others}
-        for t in self.refolded.decided.values():
-            if t.customer.encode() == key and t.id != one.id and t.id not in sent:
-                counted.add((t.decided, t.expires, t.channel, t.play, t.id))
-        span = (one.decided, max(one.decided, one.time + play.expires), "", play.id, one.id)
-        if one.reason == "judge":
-            return any(self._crowded([*counted, span], one.decided, cap, "") for cap in self._all_caps(play))
-        if one.reason == "cooldown":
-            return self._crowded(
-                [*(t for t in counted if t[3] == play.id), span], one.decided, (1, play.cooldown or 0.0), ""
-            )
-        if one.reason == "cap":
-            caps = [(cap.most, cap.within) for cap in self.caps if cap.per == "customer"]
-            return any(self._crowded([*counted, span], one.decided, cap, "") for cap in caps)
-        reached = [name for name in play.channels if f"{name}: does not reach" not in one.detail]
-        caps = [(cap.most, cap.within) for cap in self.caps if cap.per == "channel"]
-        return all(
-            any(self._crowded([*(t for t in counted if t[2] == name), span], one.decided, cap, "") for cap in caps)
-            for name in reached
+        """Whether a window around the refusing is full of what left, or was to leave until it was revoked."""
+        left = {t.id: t for t in self.refolded.decided.values() if t.customer.encode() == key}
+        left |= {t.id: t for t in self.triggers.of.get(key, ())}
+        left.pop(one.id, None)
+        others, end = list(left.values()), max(one.decided, one.time + play.expires)
+        cooldown = [(1, play.cooldown)] if play.cooldown else []
+        caps = {per: [(cap.most, cap.within) for cap in self.caps if cap.per == per] for per in ("customer", "channel")}
+        cooled = self._crowded([t for t in others if t.play == play.id], one.decided, end, cooldown)
+        capped = self._crowded(others, one.decided, end, caps["customer"])
+        full = {
+            name: self._crowded([t for t in others if t.channel == name], one.decided, end, caps["channel"])
+            for name in play.channels
+        }
+        match one.reason:
+            case "cooldown":
+                return cooled
+            case "cap":
+                return capped
+            case "judge":
+                return cooled or capped or any(full.values())
+        return all(full[name] for name in play.channels if f"{name}: does not reach" not in one.detail)
+
+    def _crowded(self, others: list[Trigger], at: float, end: float, caps: list[tuple[int, float]]) -> bool:
+        """Whether one more, decided at `at` and expiring at `end`, is one too many for a cap."""
+        spans = [(at, end), *((t.decided, t.expires) for t in others)]
+        return any(
+            sum(start <= decided < expires + within + self.margin for decided, _ in spans) > most
+            for most, within in caps
+            for start, expires in spans
+            if start <= at < expires + within + self.margin
         )
-
-    def _all_caps(self, play: Play) -> list[tuple[int, float]]:
-        own = [(1, play.cooldown)] if play.cooldown else []
-        return [*own, *((cap.most, cap.within) for cap in self.caps)]
-
-    def _crowded(self, some: list[Any], at: float, cap: tuple[int, float], _: str) -> bool:
-        most, within = cap
-        windows = [(decided, expires + within + self.margin) for decided, expires, *_ in some]
-        return any(sum(start <= one[0] < end for one in some) > most for start, end in windows if start <= at < end)
 
     # -- timers
 

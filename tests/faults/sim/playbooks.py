@@ -16,8 +16,8 @@ TEXT = """
 policies:
   consent: {{unknown: allow}}
   caps:
-    - {{per: customer, most: 3, within: 10s}}
-    - {{per: channel, most: 2, within: 7s}}
+    - {{per: customer, most: 2, within: 12s}}
+    - {{per: channel, most: 1, within: 5s}}
 {quiet}
 plays:
   - id: looked

@@ -80,5 +80,8 @@ def play_all(seeds: Iterable[int], ablation: str = "", processes: int = 0) -> It
     parts = [todo[at : at + AT_ONCE] for at in range(0, len(todo), AT_ONCE)]
     count = min(processes or os.cpu_count() or 1, len(parts))
     with ProcessPoolExecutor(count, mp_context=get_context("spawn")) as pool:
-        for outcomes in pool.map(play, parts, [ablation] * len(parts)):
-            yield from outcomes
+        try:
+            for outcomes in pool.map(play, parts, [ablation] * len(parts)):
+                yield from outcomes
+        finally:
+            pool.shutdown(cancel_futures=True)  # who asks may have seen enough

@@ -31,6 +31,9 @@ class Reader:
         self.resumed: set[Place] = set()
         self._kept: list[tuple[Place, Fetch]] = []
         """What came while the worker was paused."""
+        self._last: dict[Place, Fetch] = {}
+        self._slow: dict[Place, float] = {}
+        """Logs whose broker is slow to this worker, and until when: so no two read the topics in one order."""
 
     async def bounds(self, partition: int) -> dict[str, tuple[int, int]]:
         logs = self.worker.history.broker.logs
@@ -44,6 +47,23 @@ class Reader:
             self.positions[topic, partition] = position
             self.resumed.discard((topic, partition))
         self.resumed |= {(topic, partition) for topic in resume}
+        if TRIGGERS in resume:
+            self._remember_earlier(partition)
+            self._slow_down(partition)
+
+    def _remember_earlier(self, partition: int) -> None:
+        """A term begins: what an earlier one asked for may still be under way."""
+        history = self.worker.history
+        for place, fetch in self._last.items():
+            if place[1] == partition and history.chance.random() < 3 * history.profile.odds.stale_fetch:
+                history.count("fetches of an earlier term")
+                history.later(history.chance.uniform(0.0, 0.2), self._deliver, place, fetch)
+
+    def _slow_down(self, partition: int) -> None:
+        chance, now = self.worker.history.chance, self.worker.history.loop.time()
+        for topic in INPUTS:
+            if topic != TRIGGERS and chance.random() < self.worker.history.profile.odds.slow_topic:
+                self._slow[topic, partition] = now + chance.uniform(0.3, 4.0)
 
     async def resume(self, partition: int, topics: Collection[str]) -> None:
         await self._thread(partition)
@@ -75,7 +95,9 @@ class Reader:
 
     async def _fetch(self) -> None:
         worker, history = self.worker, self.worker.history
-        wanted = {place: self.positions[place] for place in sorted(self.resumed) if self._has_room(place[1])}
+        now = history.loop.time()
+        ready = [place for place in sorted(self.resumed) if self._slow.get(place, 0.0) <= now]
+        wanted = {place: self.positions[place] for place in ready if self._has_room(place[1])}
         if not wanted:
             return
         asked = worker.now()
@@ -103,6 +125,7 @@ class Reader:
         chance, odds = history.chance, history.profile.odds
         fate = chance.random()
         delay = history.way() / 10
+        self._last[place] = fetch
         if fate < odds.lost_fetch and place[0] != TRIGGERS:
             history.count("lost fetches")
             history.lost.add(place)

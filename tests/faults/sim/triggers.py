@@ -26,17 +26,14 @@ class Triggers:
 
     def faults(self, history: "History") -> list[str]:
         found = self._ids()
-        for playbook in (next(iter(history.folds.values())).playbook,):
-            cooled = [
-                (play.id, Cap(per="play", most=1, within=play.cooldown)) for play in playbook.plays if play.cooldown
-            ]
-            for key, sent in self.of.items():
-                for cap in playbook.policies.caps:
-                    for group, some in grouped(cap.per, sent).items():
-                        found += over(key, cap, group, some, 2 * history.profile.clock_bound)
-                for id, cap in cooled:
-                    some = [one for one in sent if one.play == id]
-                    found += over(key, cap, id, some, 2 * history.profile.clock_bound)
+        playbook, margin = next(iter(history.folds.values())).playbook, 2 * history.profile.clock_bound
+        cooled = [(p.id, Cap(per="play", most=1, within=p.cooldown)) for p in playbook.plays if p.cooldown]
+        for key, sent in self.of.items():
+            for cap in playbook.policies.caps:
+                for group, some in grouped(cap.per, sent).items():
+                    found += over(key, cap, group, some, margin)
+            for id, cap in cooled:
+                found += over(key, cap, id, [one for one in sent if one.play == id], margin)
         return found + self._receipts(history)
 
     def _ids(self) -> list[str]:

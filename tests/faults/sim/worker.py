@@ -39,8 +39,7 @@ class Worker:
         self.reader = Reader(self)
         self.context = contextvars.copy_context()
         self.context.run(OWNER.set, self)
-        loop = asyncio.get_running_loop()
-        loop.create_task(self.reader.run(), context=self.context)
+        self.reading = asyncio.get_running_loop().create_task(self.reader.run(), context=self.context)
         self.world = World(
             settings=history.settings,
             store=Lines(self).store(),

@@ -5,7 +5,7 @@ by key, so nobody may write meanwhile: the harness asks when everything rests.
 """
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -60,14 +60,24 @@ class Evidence:
     playbooks: dict[str, str] = field(default_factory=dict)
     current: str = ""
     """Version of the playbook in force."""
-    answered: set[str] = field(default_factory=set)
-    """The ledger: messageIds the collector answered 200 for, or Kafka acknowledged to the load generator."""
+    answered: dict[str, float] = field(default_factory=dict)
+    """The ledger: messageIds the collector answered 200 for, or Kafka acknowledged to the load generator, and when."""
+    dark: list[tuple[float, float]] = field(default_factory=list)
+    """Times, seconds, in which Kafka lacked brokers. What a leader took in then nobody could read before it was
+    replicated, and its sender had no answer: then the answer's time stands for the append time."""
     clock_bound: float = 0.2
     now: float = 0.0
     """When it was gathered, seconds."""
 
     def log(self, topic: str, partition: int) -> Log:
         return self.logs.setdefault((topic, partition), Log())
+
+    def readable(self, id: str, appended: float) -> float:
+        """When at the latest a record could be read; `appended`: when its leader took it in."""
+        for since, until in self.dark:
+            if since <= appended <= until:
+                return max(appended, min(until, self.answered.get(id, until)))
+        return appended
 
     def entries(self, topic: str) -> Iterable[tuple[int, Entry]]:
         """(partition, entry) of a topic."""
@@ -87,9 +97,9 @@ class Where:
     partitions: int = 4
 
 
-def gather(where: Where, answered: Iterable[str], now: float, clock_bound: float = 0.2) -> Evidence:
+def gather(where: Where, answered: Mapping[str, float], now: float, clock_bound: float = 0.2) -> Evidence:
     """Read it all. Raises KafkaError, RedisError."""
-    evidence = Evidence(where.app, where.partitions, answered=set(answered), clock_bound=clock_bound, now=now)
+    evidence = Evidence(where.app, where.partitions, answered=dict(answered), clock_bound=clock_bound, now=now)
     evidence.logs = asyncio.run(read_logs(where))
     with redis.Redis.from_url(where.redis) as client:
         for partition in range(where.partitions):

@@ -109,7 +109,7 @@ def check_occurrences(
     `refolded`: refusals the state has forgotten, by id, from the fold of the turn records."""
     by_name: dict[tuple[Who, str], list[dict[str, Any]]] = defaultdict(list)
     for partition, entry, event in reference.events:
-        said = event | {"appended": entry.time / 1000.0}
+        said = event | {"appended": evidence.readable(event["id"], entry.time / 1000.0)}
         by_name[(partition, entry.key or b""), event["name"]].append(said)
     possible: set[str] = set()
     for play in book.plays.values():
@@ -266,7 +266,7 @@ def check_ledger(evidence: Evidence, reference: Reference, found: Findings) -> N
     for topic in (*EVENTS, "feedback"):
         for _, entry in evidence.entries(topic):
             there |= ids_in(entry.value)
-    missing = evidence.answered - there
+    missing = evidence.answered.keys() - there
     found.figures["answered"] = len(evidence.answered)
     if missing:
         found.wrong("answered 200 and not in Kafka", min(missing), len(missing))

@@ -1,5 +1,6 @@
 """A partition over a broker and a store in memory: what the protocol promises, rule by rule."""
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
@@ -8,6 +9,9 @@ from aiokafka.errors import KafkaTimeoutError, ProducerFenced
 
 from schemas.topics import CART, CLICKSTREAM, POS, TRIGGERS
 from schemas.turn import Message, decode_turn, encode_message
+from streams.engine import turn
+from streams.engine.fetch import Fetch
+from streams.state.memory import MemorySlot
 from streams.state.store import Commit, Refused
 from tests.streams.engine.twin import Rig, TallyFold
 
@@ -130,6 +134,80 @@ async def _put_waiting(slot: Any) -> None:
     entry = encode_message(Message(TRIGGERS, b"ann", b'{"id": "ann-9"}', [], 0.0, 1))
     customer = b'{"n": 9, "sent": ["ann-9"]}'
     await slot.commit(Commit(token, after, 0.0, b"", 0, customers=[(b"ann", customer)], outbox=[(b"ann-9", entry)]))
+
+
+async def test_an_answered_trim_that_is_lost_sends_nothing_twice(
+    rig: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def lost(*_: Any) -> None:
+        """The store says yes, and loses this one write: no token tells."""
+
+    monkeypatch.setattr(MemorySlot, "trim", lost)
+    r = await rig()
+    first = r.serve()
+    r.broker.append(CLICKSTREAM, A, A, (b"bob", b"poison"))
+    await r.run(0.9)
+    assert await r.store.slot(0).outbox_size() == 0
+    first.stop()
+    r.serve()
+    await r.run(0.1)
+    assert r.broker.visible() == ["ann-2"]
+    assert len(r.broker.dead) == 1
+
+
+async def test_the_drain_gathers_triggers_only(rig: Callable[..., Any]) -> None:
+    r = await rig(fold=TallyFold(most=1))
+    r.broker.append(TRIGGERS, (b"ann", b'{"id": "ann-of-a-lost-history"}'))
+    r.broker.append(CLICKSTREAM, A, A)
+    worker = r.serve()
+    await asyncio.sleep(0.05)  # it waits for `triggers`; an earlier term had asked for these
+    worker.put(CLICKSTREAM, Fetch(r.broker.logs[CLICKSTREAM], 0, 2, 1000.0, 2))
+    worker.put(CLICKSTREAM, Fetch([], 5, 6, 1000.0, 6))
+    await asyncio.sleep(0.05)
+    assert (await r.store.slot(0).meta())["next:clickstream"] == b"0"
+    assert r.served[0][1].resumed == {TRIGGERS}
+    await r.run(0.2)
+    assert (await r.customer(b"ann")).n == 2
+    assert r.broker.visible() == ["ann-of-a-lost-history"]
+
+
+async def test_no_customer_leaves_the_cache_before_its_commit_is_known(rig: Callable[..., Any]) -> None:
+    r = await rig(cache_customers=0, turn_records=1)
+    r.serve()
+    await r.run(0.05)
+    for topic in (CLICKSTREAM, CART, POS):  # three turns, one after the other
+        r.broker.append(topic, A)
+    await r.run(0.1)
+    assert (await r.customer(b"ann")).n == 3
+
+
+async def test_an_idle_term_sees_that_the_store_went_back(
+    rig: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(turn, "PROOF", 0.05)
+    r = await rig()
+    r.serve()
+    await r.run(0.05)
+    before = r.store.slot(0).snapshot()
+    r.broker.append(CLICKSTREAM, A)
+    await r.run(0.05)
+    r.store.slot(0).restore(before)
+    await r.run(0.6)
+    assert (await r.customer(b"ann")).n == 1
+
+
+async def test_a_revoked_partition_stops_whatever_happens_just_then(rig: Callable[..., Any]) -> None:
+    for steps in range(6):
+        r = await rig()
+        worker = r.serve()
+        r.broker.append(CART, (b"ann", b"timer 99999.0"))  # a wait with a limit
+        await r.run(0.05)
+        worker.put(POS, Fetch([], 0, 1, 1000.0, 1))
+        for _ in range(steps):
+            await asyncio.sleep(0)
+        worker.stop()
+        await asyncio.sleep(0.05)
+        assert worker.task.cancelled(), f"after {steps} steps"
 
 
 async def test_a_lost_fetch_is_fetched_again(rig: Callable[..., Any]) -> None:

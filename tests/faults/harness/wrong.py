@@ -1,0 +1,52 @@
+"""Deliberately wrong engines: each must be caught, else the harness proves nothing.
+
+KAIROS_WRONG names one; the harness's worker puts it in place of what is right. The simulator has many more.
+"""
+
+from collections.abc import Callable, Collection
+from time import time
+from typing import Any, Final
+
+from processors.decide import Decider
+from processors.turn import Turn
+from streams.engine.inbox import Inbox
+from streams.engine.turn import Turns
+
+
+def cache() -> None:
+    """A full cache forgets customers whose commit is about to leave: the engine once did."""
+    evict = Turns._evict
+
+    def forget(self: Turns, wanted: Collection[bytes], keep: Collection[bytes]) -> None:
+        evict(self, wanted, ())
+
+    setattr(Turns, "_evict", forget)  # noqa: B010
+
+
+def catch_up() -> None:
+    """Timers fire by the clock, whatever is still unread."""
+
+    def now(_: Inbox) -> float:
+        return time()
+
+    setattr(Inbox, "caught_up", now)  # noqa: B010
+
+
+def judge() -> None:
+    """What waits when a term begins leaves as it is."""
+
+    def keep(_: Decider, __: Turn[Any], ___: Any) -> None:
+        return None
+
+    setattr(Decider, "judge", keep)  # noqa: B010
+
+
+WRONG: Final[dict[str, Callable[[], None]]] = {"cache": cache, "catch-up": catch_up, "judge": judge}
+"""Name -> puts it in place, in this process."""
+
+CAUGHT: Final = {
+    "cache": ("burst", "an event was lost"),
+    "catch-up": ("kill", "timer fired, its cancel in the log before"),
+    "judge": ("revived", "cap exceeded by decided time"),
+}
+"""Name -> the scenario in which it must be caught, and by which violation."""

@@ -1,0 +1,69 @@
+"""A short run of the simulator, and each guard taken away on a history that is known to break without it."""
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+
+import pytest
+
+from tests.faults.sim.ablations import ABLATIONS, NEEDLESS
+from tests.faults.sim.history import Outcome
+from tests.faults.sim.run import MUST_SEE, Report, play, play_all
+
+SEEDS = range(1, 151)
+RARE = {"revoked triggers"}
+"""What so short a run may miss."""
+BREAKS: dict[str, tuple[int, str]] = {}
+"""Guard -> a seed whose history breaks without it, and what is then found."""
+
+
+def test_no_history_breaks() -> None:
+    report = Report()
+    for outcome in play_all(SEEDS):
+        report.add(outcome)
+    assert not report.broken
+    assert set(report.unseen()) <= RARE
+
+
+def test_a_seed_is_one_history() -> None:
+    first, again = ([outcome.counts for outcome in play_all([7, 8])] for _ in range(2))
+    assert first == again
+    assert first[0] != first[1]
+
+
+def test_each_guard_is_taken_away() -> None:
+    assert BREAKS.keys() | NEEDLESS.keys() == ABLATIONS.keys()
+    assert len(MUST_SEE) == len(set(MUST_SEE))
+
+
+@pytest.fixture(scope="module")
+def without() -> Iterator[dict[str, Outcome]]:
+    """Guard -> the history without it."""
+    with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as pool:
+        played = pool.map(play, [[seed] for seed, _ in BREAKS.values()], BREAKS)
+        yield {name: outcomes[0] for name, outcomes in zip(BREAKS, played, strict=True)}
+
+
+@pytest.mark.parametrize("name", BREAKS)
+def test_a_guard_is_missed(without: dict[str, Outcome], name: str) -> None:
+    seed, finding = BREAKS[name]
+    assert finding in {fault.partition(":")[0] for fault in without[name].faults}, f"without {name}, seed {seed}"
+
+
+def test_a_broken_history_says_how_to_see_it_again() -> None:
+    command = [
+        sys.executable,
+        "-m",
+        "tests.faults.sim",
+        "--seeds",
+        "1",
+        "--from",
+        "1",
+        "--ablate",
+        "offsets-from-redis",
+    ]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=100)
+    assert done.returncode == 1
+    assert "python -m tests.faults.sim --seeds 1 --from 1 --ablate offsets-from-redis" in done.stdout

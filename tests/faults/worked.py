@@ -1,0 +1,84 @@
+"""Evidence of a small installation that did everything right: the real engine and fold over a broker in memory."""
+
+import json
+from typing import Any
+
+from processors.decide import Decider
+from processors.playbook import read_playbook
+from schemas.topics import CART, CLICKSTREAM, POS, TRIGGERS
+from tests.faults.verifier.evidence import DEAD, Entry, Evidence, Log, Slot
+from tests.streams.engine.twin import Rig
+
+PLAYBOOK = """
+policies:
+  consent: {unknown: allow, required: []}
+  caps: [{per: customer, most: 2, within: 10s}]
+channels: {names: [push], usual: {app: push}}
+plays:
+  - {id: thanks, on: [Order Completed], occurrence: event.id, channels: [push], expires: 60s, priority: 1}
+  - id: left
+    on: [Product Added]
+    after: 1s
+    unless: [Order Completed]
+    occurrence: event.id
+    channels: [push]
+    expires: 60s
+"""
+
+
+class Day:
+    """A day in memory: events go in, evidence comes out."""
+
+    def __init__(self) -> None:
+        loaded = read_playbook(PLAYBOOK)
+        self.version = loaded.version
+        decider = Decider("kairos", loaded.playbook, loaded.conditions, loaded.version, 0.0)
+        self.rig = Rig(fold=decider)  # type: ignore[arg-type]
+        self.number = 0
+
+    def say(self, topic: str, who: str, name: str, **more: Any) -> str:
+        """An event happens now; answers its message id."""
+        self.number += 1
+        event = {"id": f"m{self.number}", "name": name, "time": self.rig.broker.now, "channel": "app"} | more
+        self.rig.broker.append(topic, (who.encode(), json.dumps(event).encode()))
+        return str(event["id"])
+
+    async def evidence(self) -> Evidence:
+        """All that is there now, at rest."""
+        broker, slot = self.rig.broker, self.rig.store.slot(0)
+        content = slot.snapshot()
+        assert content is not None
+        evidence = Evidence("kairos", 1, playbooks={self.version: PLAYBOOK}, current=self.version, clock_bound=0.0)
+        evidence.now = broker.now
+        for topic, rows in broker.logs.items():
+            entries = [Entry(row.offset, row.timestamp, row.key, row.value) for row in rows]
+            if topic == TRIGGERS:
+                entries = [e._replace(headers=(("ce_id", json.loads(e.value or b"")["id"].encode()),)) for e in entries]
+            evidence.logs[topic, 0] = Log(0, len(rows), entries)
+        dead = [Entry(at, 0, m.key, m.value, tuple(m.headers)) for at, m in enumerate(broker.dead)]
+        evidence.logs[DEAD, 0] = Log(0, len(dead), dead)
+        evidence.slots[0] = Slot(content.meta, content.customers, content.timers, content.outbox, content.turns)
+        evidence.answered = {f"m{number}": 0.0 for number in range(1, self.number + 1)}
+        return evidence
+
+
+async def worked() -> Evidence:
+    """ann buys more than caps allow, bob leaves a cart, cid buys what was left; one is poison, one comes twice."""
+    day = Day()
+    await day.rig.create()
+    day.rig.serve()
+    for number in range(4):
+        day.say(POS, "ann", "Order Completed", total=number)
+    day.say(CART, "bob", "Product Added", products=[{"id": "p"}])
+    day.say(CART, "cid", "Product Added", products=[{"id": "p"}])
+    await day.rig.run(0.1)
+    day.say(CLICKSTREAM, "bob", "Product Viewed", products=[{"id": "p", "price": 5}])
+    day.say(CLICKSTREAM, "bob", "Product Viewed", id="m7", products=[{"id": "p"}])
+    day.say(POS, "cid", "Order Completed", products=[{"id": "p"}])
+    day.rig.broker.append(CLICKSTREAM, (b"ann", b"{"))
+    day.number = 7
+    await day.rig.run(0.2)
+    day.rig.broker.now += 1.0
+    await day.rig.run(1.5)
+    day.rig.stop()
+    return await day.evidence()
