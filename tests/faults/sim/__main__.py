@@ -66,7 +66,8 @@ def tell(console: Console, report: Report, seconds: float, ablation: str) -> Non
     console.print(table)
     for seed, faults in list(report.broken.items())[:SHOWN]:
         again = f"python -m tests.faults.sim --seeds 1 --from {seed} --ablate {ablation}"
-        console.print(f"\nseed {seed}: {again if ablation else f'make sim SEEDS=1 FROM={seed}'}", style="bold red")
+        told = again if ablation else f"make sim SEEDS=1 FROM={seed}"
+        console.print(f"\nseed {seed}: {told}", style="bold red", soft_wrap=True)
         for fault in faults:
             console.print("  " + fault[:2000], markup=False, soft_wrap=True, highlight=False)
     if len(report.broken) > SHOWN:

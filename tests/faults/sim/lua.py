@@ -18,7 +18,7 @@ from tests.faults.sim.run import quieten
 class Direct:
     """What a RedisSlot asks, answered within the call."""
 
-    def __init__(self, client: "redis.Redis") -> None:
+    def __init__(self, client: Any) -> None:
         self.client = client
 
     async def ask(self, key: str, *command: Any, patience: float | None = None) -> Any:
@@ -29,7 +29,7 @@ class RedisKeeper:
     """Slots in a redis-server, each in an app of its own."""
 
     def __init__(self, port: int) -> None:
-        self.client = redis.Redis(port=port, protocol=2)
+        self.client = cast(Any, redis.Redis(port=port, protocol=2))
         self.client.execute_command("FUNCTION", "LOAD", "REPLACE", read_library())
         self.client.flushdb()
         self._apps = count()
