@@ -1,4 +1,4 @@
-"""A short selection of the grid; all of it by `make faults`."""
+"""A short selection of the grid, by `pytest -m grid`; all of it by `make faults`."""
 
 from pathlib import Path
 
@@ -10,6 +10,7 @@ from tests.faults.harness.scenarios import SCENARIOS
 from tests.faults.harness.wrong import CAUGHT
 from tests.parts import Parts
 
+pytestmark = pytest.mark.grid
 SELECTION = ("kill", "points", "zombie", "redis-cut", "redis-emptied", "revived", "storm", "collector")
 
 
