@@ -8,10 +8,12 @@ I/O, no clock, no chance: the same turn gives the same bytes.
 from collections.abc import Sequence
 from typing import Final
 
-from processors import intent, plays, profile, returns
+from processors import identity, intent, parcels, plays, profile, returns
 from processors.arrivals import arrivals
 from processors.floors import floors
 from processors.outcome import Outcomes
+from processors.parcels import Home, Parcels
+from processors.persons import whole
 from processors.plays import Listening
 from processors.proposals import Conditions, Person, Proposal, of_event, of_held, of_silence
 from processors.seen import repeated
@@ -19,8 +21,9 @@ from processors.sight import look
 from processors.turn import Record, Turn
 from schemas.customer import Customer, Decisions, FeedbackFacts, Waiting, decode_customer, encode_customer
 from schemas.event import Event, decode_event
+from schemas.part import decode_part
 from schemas.playbook import Play, Playbook
-from schemas.topics import FEEDBACK, TRIGGERS
+from schemas.topics import FEEDBACK, PARTS, TRIGGERS
 from schemas.trigger import decode_feedback, decode_trigger
 
 
@@ -49,8 +52,12 @@ class Decider:
     def absorb(self, turn: Turn[Customer], topic: str, records: Sequence[Record]) -> None:
         """Fold records of one topic, in order."""
         if topic == TRIGGERS:
-            for _, key, customer, trigger in arrivals(turn, topic, records, decode_trigger):
-                returns.read_back(self.outcomes, turn, key, customer, trigger)
+            for record, key, customer, trigger in arrivals(turn, topic, records, decode_trigger):
+                sent = returns.read_back(self.outcomes, turn, key, customer, trigger)
+                if customer.identity is not None:
+                    parcels.pass_on(Home(turn, record, key, customer), sent)
+        elif topic == PARTS:
+            self._parts(turn, records)
         elif topic == FEEDBACK:
             self._feedback(turn, records)
         else:
@@ -62,7 +69,7 @@ class Decider:
             customer = turn.customers[key]
             decisions = customer.decisions
             if decisions is not None:
-                person = Person(key, customer, decisions)
+                person = Person(key, whole(customer), decisions)
                 for id in sorted(plays.due(decisions.waiting, turn.until), key=self._rank):
                     turn.changed.add(key)
                     self._wake(turn, person, id)
@@ -80,6 +87,7 @@ class Decider:
         changed, now, half_life = turn.changed, turn.now, self.playbook.intent.half_life
         feature_of, listening = intent.FEATURES.get, self.listening.get
         applied = duplicates = 0
+        leaving: Parcels = {}
         for record, key, customer, event in arrivals(turn, topic, records, decode_event):
             facts = facts_of(customer)
             changed.add(key)
@@ -88,7 +96,14 @@ class Decider:
                 duplicates += 1
                 continue
             applied += 1
+            if event.marker is not None:
+                identity.mark(Home(turn, record, key, customer), leaving, topic, event, event.marker)
+                continue
             fold(facts, event, key)
+            if (event.anonymous or event.links or customer.identity is not None) and identity.elsewhere(
+                Home(turn, record, key, customer), self.playbook.identity, leaving, topic, event
+            ):
+                continue
             feature, heard = feature_of(event.name), listening(event.name)
             if feature is not None or event.dwell or heard is not None:
                 decisions = customer.decisions
@@ -96,11 +111,35 @@ class Decider:
                     decisions = customer.decisions = Decisions()
                 intent.warm(decisions.intent, feature, event.dwell, min(event.time, now), half_life)
                 if heard is not None:
-                    self._hear(turn, Person(key, customer, decisions), event, heard)
+                    self._hear(turn, Person(key, whole(customer), decisions), event, heard)
+        if leaving:
+            parcels.dispatch(turn, topic, leaving)
         count(turn, topic, applied, duplicates)
+
+    def _parts(self, turn: Turn[Customer], records: Sequence[Record]) -> None:
+        """What other ids of a customer did: new events of theirs are heard here."""
+        applied = duplicates = 0
+        memory = self.outcomes.memory
+        for record, key, customer, part in arrivals(turn, PARTS, records, decode_part):
+            turn.changed.add(key)
+            events = identity.take(Home(turn, record, key, customer), part, memory, self.plays)
+            if events is None:
+                duplicates += 1
+                continue
+            applied += 1
+            for event in events:
+                decisions = customer.decisions = customer.decisions or Decisions()
+                feature, time = intent.FEATURES.get(event.name), min(event.time, turn.now)
+                if feature is not None or event.dwell:
+                    intent.warm(decisions.intent, feature, event.dwell, time, self.playbook.intent.half_life)
+                heard = self.listening.get(event.name)
+                if heard is not None:
+                    self._hear(turn, Person(key, whole(customer), decisions), event, heard)
+        count(turn, PARTS, applied, duplicates)
 
     def _feedback(self, turn: Turn[Customer], records: Sequence[Record]) -> None:
         applied = duplicates = 0
+        leaving: Parcels = {}
         for record, key, customer, said in arrivals(turn, FEEDBACK, records, decode_feedback):
             facts = customer.feedback
             if facts is None:
@@ -112,6 +151,9 @@ class Decider:
             else:
                 applied += 1
                 profile.feedback(facts, said)
+                if customer.identity is not None:
+                    parcels.note(leaving, Home(turn, record, key, customer))
+        parcels.dispatch(turn, FEEDBACK, leaving)
         count(turn, FEEDBACK, applied, duplicates)
 
     def _hear(self, turn: Turn[Customer], person: Person, event: Event, heard: Listening) -> None:

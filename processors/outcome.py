@@ -1,6 +1,7 @@
 """What becomes of a proposal: it leaves as a trigger, waits for the end of quiet hours, or is refused with a reason."""
 
 from processors import plays
+from processors.persons import aliases, origins
 from processors.policies import Case, permit, release
 from processors.proposals import Proposal, Reasons
 from processors.turn import Turn
@@ -25,7 +26,10 @@ class Outcomes:
         """True when it is settled; False when it waits."""
         play, person = proposal.play, proposal.person
         id = trigger_id(self.app, play.id, person.key, proposal.occurrence)
-        case = Case(play, id, proposal.time, turn.now, person.customer, self.playbook, self.margin)
+        also = frozenset(
+            trigger_id(self.app, play.id, other.encode(), proposal.occurrence) for other in origins(person.customer)
+        )
+        case = Case(play, id, proposal.time, turn.now, person.customer, self.playbook, self.margin, also)
         checks, channel = permit(case)
         no = checks[-1]
         end = release(case) if no.policy == "quiet" and not no.allowed else None
@@ -45,7 +49,6 @@ class Outcomes:
     def send(self, turn: Turn[Customer], proposal: Proposal, case: Case, reasons: Reasons, channel: str) -> None:
         """Into the sent memory and out of the house."""
         play, person = proposal.play, proposal.person
-        clicks = person.customer.clickstream
         trigger = Trigger(
             id=case.id,
             play=play.id,
@@ -57,7 +60,7 @@ class Outcomes:
             decided=turn.now,
             expires=case.expires,
             purpose=play.purpose,
-            aliases=clicks.aliases if clicks else [],
+            aliases=aliases(person.customer),
             offer=play.offer,
             data=reasons.data,
             received=proposal.received,

@@ -101,6 +101,21 @@ def hold(turn: Turn[Customer], decisions: Decisions, play: str, held: Waiting) -
     return None
 
 
+def adopt(
+    turn: Turn[Customer], customer: Customer, decisions: Decisions, id: str, play: Play | None, theirs: Waiting
+) -> bool:
+    """Go on with a silence that began at another id of the same person. Of two the later one counts."""
+    ours = decisions.waiting.get(id)
+    if theirs.armed <= decisions.concluded.get(id, -1.0) or (ours and theirs.armed <= ours.armed):
+        return False
+    if play is not None and over(customer, play, theirs.armed):
+        return False
+    if ours is None:
+        turn.counts["timer:armed"] += 1
+    decisions.waiting[id] = theirs
+    return True
+
+
 def due(waiting: Mapping[str, Waiting], until: float) -> list[str]:
     """The plays whose time has come."""
     return [play for play, one in waiting.items() if one.due <= until]

@@ -32,6 +32,8 @@ class Case(Struct):
     playbook: Playbook
     margin: float
     """Twice the clock bound."""
+    also: frozenset[str] = frozenset()
+    """Ids the same proposal had, made of the person's other ids."""
 
     @property
     def expires(self) -> float:
@@ -40,11 +42,13 @@ class Case(Struct):
 
     @property
     def sent(self) -> list[Sent]:
-        return self.customer.decisions.sent if self.customer.decisions else []
+        own = self.customer.decisions.sent if self.customer.decisions else []
+        return [*own, *self.customer.identity.sent] if self.customer.identity else own
 
 
 def known(case: Case) -> Check:
-    return Check("known", all(one.id != case.id for one in case.sent), "asked of what was sent")
+    allowed = all(one.id != case.id and one.id not in case.also for one in case.sent)
+    return Check("known", allowed, "asked of what was sent")
 
 
 def expired(case: Case) -> Check:

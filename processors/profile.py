@@ -39,6 +39,7 @@ from schemas.event import (
     Product,
     Traits,
 )
+from schemas.identity import Link, key_of
 from schemas.topics import CART, CLICKSTREAM, POS
 from schemas.trigger import Feedback
 
@@ -225,6 +226,18 @@ def hear(facts: ClickFacts, traits: Traits, time: float) -> None:
             setattr(facts, name, word)
     flags(facts.consent, traits.consent, told, "consent:", time)
     flags(facts.reach, traits.reach, told, "reach:", time)
+
+
+def relate(facts: ClickFacts, links: list[Link], time: float) -> None:
+    """Take over who is near: a child, the holder of a card, who gets a gift. They are other persons."""
+    for link in links:
+        key = key_of(link.kind, link.id)
+        place = f"related:{key}"
+        if link.relation and time >= facts.told.get(place, 0.0):
+            facts.related[key], facts.told[place] = link.relation, time
+    while len(facts.related) > FLAGS_MOST:
+        oldest = min(facts.related, key=lambda key: facts.told[f"related:{key}"])
+        del facts.related[oldest], facts.told[f"related:{oldest}"]
 
 
 def flags(known: dict[str, bool], said: dict[str, bool], told: dict[str, float], prefix: str, time: float) -> None:

@@ -6,6 +6,7 @@ from typing import Protocol
 from msgspec import Struct
 
 from processors import intent
+from processors.persons import intent_of
 from processors.view import View
 from schemas.customer import Customer, Decisions, Waiting
 from schemas.event import Event
@@ -37,6 +38,7 @@ class Person(Struct):
 
     key: bytes
     customer: Customer
+    """As a whole: also what other ids of this person did."""
     decisions: Decisions
 
 
@@ -123,6 +125,6 @@ def of_held(play: Play, person: Person, waiting: Waiting) -> Proposal:
 
 def told(on: str, event: str, play: Play, person: Person, view: View, answers: Answers, model: IntentModel) -> Reasons:
     """What the conditions tell of it, before the policies add what they said."""
-    warmth = intent.terms(person.decisions.intent, model, view.now)
+    warmth = intent.terms(intent_of(person.customer, model.half_life), model, view.now)
     why = Why(on, event, play.when, answers.facts(play.id), view.score, warmth)
     return Reasons(answers.data(play.id), why, answers.error(play.id))

@@ -15,7 +15,7 @@ from schemas.playbook import Cap, Playbook
 from schemas.trigger import Refusal, Trigger
 
 
-def read_back(outcomes: Outcomes, turn: Turn[Customer], key: bytes, customer: Customer, trigger: Trigger) -> None:
+def read_back(outcomes: Outcomes, turn: Turn[Customer], key: bytes, customer: Customer, trigger: Trigger) -> Sent:
     """Put one trigger into the sent memory. Of two decided times Kafka's is what happened."""
     turn.returned.append(trigger.id)
     sent = sent_of(trigger)
@@ -24,13 +24,14 @@ def read_back(outcomes: Outcomes, turn: Turn[Customer], key: bytes, customer: Cu
     if known is None:
         turn.counts[f"trigger:{trigger.play}"] += 1
         if sent.decided < turn.now - outcomes.memory:
-            return
+            return sent
         decisions = customer.decisions = decisions or Decisions()
         outcomes.remember(turn, decisions, sent)
         turn.changed.add(key)
     elif decisions and known != sent:
         decisions.sent[decisions.sent.index(known)] = sent
         turn.changed.add(key)
+    return sent
 
 
 def judge(outcomes: Outcomes, turn: Turn[Customer], pending: Sequence[tuple[str, bytes]]) -> None:
@@ -40,7 +41,9 @@ def judge(outcomes: Outcomes, turn: Turn[Customer], pending: Sequence[tuple[str,
     for id, key in pending:
         decisions = turn.customers[key].decisions or Decisions()
         if key not in kept:
-            kept[key] = [one for one in decisions.sent if one.id not in waiting]
+            identity = turn.customers[key].identity
+            others = identity.sent if identity else []
+            kept[key] = [one for one in (*decisions.sent, *others) if one.id not in waiting]
         one = next((one for one in decisions.sent if one.id == id), None)
         if one is None:  # forgotten, so it expired long ago: no sender would take it
             turn.revoked.append(id)

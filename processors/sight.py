@@ -8,6 +8,7 @@ from typing import Any, Final, cast
 
 from processors import intent
 from processors.channels import usual
+from processors.persons import intent_of
 from processors.view import CartView, CustomerView, EventView, ItemView, OrdersView, View
 from processors.zones import day
 from schemas.customer import CartFacts, Customer, Line, PosFacts, Waiting
@@ -57,8 +58,8 @@ def orders_of(sight: Sight) -> OrdersView:
 
 
 def score_of(sight: Sight) -> float:
-    decisions, model = sight._of.decisions, sight._playbook.intent
-    return intent.score(intent.terms(decisions.intent if decisions else None, model, sight.now))
+    model = sight._playbook.intent
+    return intent.score(intent.terms(intent_of(sight._of, model.half_life), model, sight.now))
 
 
 def channel_of(sight: Sight) -> str:

@@ -56,7 +56,7 @@ class Turn(Generic[C]):
         self.wake: dict[bytes, float | None] = {}
         """Customer -> when it now wants waking; None: not at all. Only of those for whom it may have changed."""
         self.messages: list[tuple[str, Message]] = []
-        """(trigger id, trigger) decided in this turn, in order."""
+        """(id, message) decided in this turn, in order: triggers, and what other ids must be told."""
         self.returned: list[str] = []
         """Ids of triggers read back from Kafka in this turn."""
         self.revoked: list[str] = []
@@ -64,7 +64,8 @@ class Turn(Generic[C]):
         self.faults: list[Fault] = []
         self.counts: Counter[str] = Counter()
         """What the books count: `applied:<topic>`, `duplicate:<topic>`, `trigger:<play>`, `refused:<play>:<policy>`,
-        `timer:armed`, `timer:fired`, `timer:cancelled`. Counted into the slot by the same commit."""
+        `timer:armed`, `timer:fired`, `timer:cancelled`; also `linked:<kind>`, `unlinked:<reason>`. Counted into the
+        slot by the same commit."""
 
 
 class Fold(Protocol[C]):

@@ -12,6 +12,7 @@ from typing import Final
 from msgspec import Struct, field
 from msgspec.json import Decoder, Encoder
 
+from schemas.identity import Mark, Side
 from schemas.trigger import Refusal, Why
 
 SEEN_SECONDS: Final = 86_400.0
@@ -77,11 +78,13 @@ class ClickFacts(Struct, omit_defaults=True):
     tier: str = ""
     aliases: list[str] = []
     """anonymousIds it came with, newest last."""
+    related: dict[str, str] = {}
+    """Key of somebody near -> the relation: `child`, `holder`. Another person: nothing is joined."""
     identified: float = 0.0
     """Event time of the latest traits."""
     told: dict[str, float] = {}
-    """`zone`, `name`, `tier`, `consent:<purpose>`, `reach:<channel>` -> event time it was told at: later ones win, so a
-    no that arrives late is kept, and does not undo a later yes."""
+    """`zone`, `name`, `tier`, `consent:<purpose>`, `reach:<channel>`, `related:<key>` -> event time it was told at:
+    later ones win, so a no that arrives late is kept, and does not undo a later yes."""
 
 
 class Line(Struct, gc=False, omit_defaults=True):
@@ -208,6 +211,28 @@ class Decisions(Struct, omit_defaults=True):
     """The newest, REFUSALS_MOST at most."""
 
 
+class Identity(Struct, omit_defaults=True):
+    """What links made of an id: its own logs, and what it knows of other ids' logs."""
+
+    clickstream: Side[ClickFacts] | None = None
+    cart: Side[CartFacts] | None = None
+    pos: Side[PosFacts] | None = None
+    feedback: Side[FeedbackFacts] | None = None
+    """Only parts of others: feedback of one's own has no stretches, it follows `owner`."""
+    next: int = 0
+    """Offset after the last record of `parts`."""
+    seen: Seen = field(default_factory=Seen)
+    marks: list[Mark] = []
+    owner: str = ""
+    """To whom all goes that has no stretches: parts, feedback, silences, what was sent. The first live link."""
+    since: int = 0
+    """Offset after the marker that last changed it."""
+    sent: list[Sent] = []
+    """What other ids of this person sent."""
+    warmth: dict[str, Intent] = {}
+    """Other id -> how warm it was when it was linked."""
+
+
 class Customer(Struct, omit_defaults=True):
     """One person."""
 
@@ -216,6 +241,8 @@ class Customer(Struct, omit_defaults=True):
     pos: PosFacts | None = None
     feedback: FeedbackFacts | None = None
     decisions: Decisions | None = None
+    identity: Identity | None = None
+    """None: no link ever touched it."""
 
 
 decode_customer = Decoder(Customer).decode

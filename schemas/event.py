@@ -11,6 +11,8 @@ from typing import Annotated, Final
 from msgspec import Meta, Struct
 from msgspec.json import Decoder, Encoder
 
+from schemas.identity import Link, Marker
+
 MICROS: Final = 1_000_000
 """Micros in one unit of any currency."""
 
@@ -78,6 +80,10 @@ class Event(Struct, omit_defaults=True):
     traits: Traits | None = None
     properties: dict[str, str | float | bool] = {}
     """Flat properties that have no field above; conditions read them as `event.properties`."""
+    links: Annotated[list[Link], Meta(max_length=16)] = []
+    """Other ids it names."""
+    marker: Marker | None = None
+    """Not an event of the customer's: from here on the log belongs to another id. Only the engine writes it."""
 
 
 decode_event = Decoder(Event).decode

@@ -10,6 +10,8 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, FiniteFloat
 
+from schemas.identity import KINDS
+
 UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0, "w": 604_800.0}
 
 
@@ -107,6 +109,33 @@ class Channels(Part):
     """web, app, store -> delivery channel. Who was seen there is reachable there unless told otherwise."""
 
 
+Kind = Literal["user", "card", "email", "phone", "line", "device", "anonymous"]
+
+
+class Limit(Part):
+    """An id that more than `most` persons log in with inside `within` is shared: it links nobody."""
+
+    most: Annotated[int, Field(ge=1, le=1000)]
+    within: Duration
+
+
+class IdentityRules(Part):
+    """Which ids of a customer are joined, and whom we believe it."""
+
+    kinds: list[Kind] = list(KINDS)
+    """Greatest first: an id belongs to one of a greater kind. A kind that is left out links nobody."""
+    limits: dict[Kind, Limit] = {
+        "anonymous": Limit(most=5, within=7 * 86_400.0),
+        "device": Limit(most=5, within=7 * 86_400.0),
+    }
+    blocked: list[str] = ["null", "none", "undefined", "nan", "unknown", "anonymous", "guest", "0", "00*", "test@*"]
+    """Values that link nobody; `*` stands for anything, case does not count. Addresses come hashed, so no pattern meets
+    them."""
+    sources: list[str] = []
+    """Sources that may link; empty: all."""
+    trust: list[Literal["server", "token"]] = ["server", "token"]
+
+
 class Play(Part):
     """One rule, read like a sentence. Conditions and values of `data` are CEL over the view."""
 
@@ -140,6 +169,7 @@ class Playbook(Part):
     policies: Policies = Policies()
     intent: IntentModel = IntentModel()
     channels: Channels = Channels()
+    identity: IdentityRules = IdentityRules()
     complements: dict[str, list[str]] = {}
     """Product id or category -> products that go with it, best first."""
     plays: list[Play] = []

@@ -8,6 +8,7 @@ from typing import Final
 from zlib import crc32
 
 TRIGGERS: Final = "triggers"
+PARTS: Final = "parts"
 CLICKSTREAM: Final = "clickstream"
 CART: Final = "cart"
 POS: Final = "pos"
@@ -17,8 +18,9 @@ DEAD_LETTERS: Final = "dead-letters"
 EVENTS: Final = (CLICKSTREAM, CART, POS)
 """Topics whose records are events."""
 
-INPUTS: Final = (TRIGGERS, CLICKSTREAM, CART, POS, FEEDBACK)
-"""What a turn reads, in the order in which it reads them. Triggers come first: what left the house is known first."""
+INPUTS: Final = (TRIGGERS, PARTS, CLICKSTREAM, CART, POS, FEEDBACK)
+"""What a turn reads, in the order in which it reads them. Triggers come first: what left the house is known first. Then
+what other ids of a customer did."""
 
 ALL: Final = (*INPUTS, DEAD_LETTERS)
 

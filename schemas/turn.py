@@ -30,7 +30,7 @@ decode_turn = msgpack.Decoder(TurnRecord).decode
 
 
 class Message(Struct, array_like=True, gc=False):
-    """A record on its way out: a trigger or a dead letter. Lies in the outbox as a MessagePack array."""
+    """A record on its way out: a trigger, a marker, a part or a dead letter. A MessagePack array in the outbox."""
 
     topic: str
     key: bytes | None

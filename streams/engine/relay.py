@@ -6,7 +6,7 @@ from the outbox after it committed; an id sent in this term is not sent again in
 and the next one's drain tells what became of it.
 
 A trim only makes room. It changes the slot under no token, so the store may lose it and nobody is refused. What must be
-gone is taken out by a commit: a trigger by the one that reads it back, a dead letter by the next one (`letters`).
+gone is taken out by a commit: a trigger by the one that reads it back, all else by the next one (`letters`).
 
 A broker without transactions gets `PlainOutlet`: no fence, at least once, ids tell repeats apart.
 """
@@ -21,7 +21,7 @@ from typing import Any, Protocol
 from aiokafka import AIOKafkaProducer
 from aiokafka.producer import sender
 
-from schemas.topics import TRIGGERS
+from schemas.topics import DEAD_LETTERS, TRIGGERS, partition_of
 from schemas.turn import Message
 from streams.kafka import connect
 from streams.settings import Settings
@@ -50,23 +50,35 @@ class Outlet(Protocol):
     async def close(self) -> None: ...
 
 
+Place = tuple[str, int]
+"""Name of a topic in Kafka, partition."""
+
+
 def fill(
-    producer: AIOKafkaProducer, leaving: deque[Leaving], settings: Settings
-) -> tuple[list[Leaving], dict[str, Any]]:
-    """As much as fits into one log batch a topic. Answers what was taken, and the batches by name in Kafka."""
+    producer: AIOKafkaProducer, leaving: deque[Leaving], settings: Settings, partition: int
+) -> tuple[list[Leaving], dict[Place, Any]]:
+    """As much as fits into one log batch a place. Answers what was taken, and the batches. `partition`: whose outbox it
+    is."""
     taken: list[Leaving] = []
-    batches: dict[str, Any] = {}
+    batches: dict[Place, Any] = {}
     while leaving:
         id, message = leaving[0]
-        if message.topic not in batches:
-            batches[message.topic] = producer.create_batch()
-        batch = batches[message.topic]
-        appended = batch.append(timestamp=None, key=message.key, value=message.value, headers=message.headers)
+        place = settings.topic(message.topic), goes_to(message, settings.partitions, partition)
+        if place not in batches:
+            batches[place] = producer.create_batch()
+        appended = batches[place].append(timestamp=None, key=message.key, value=message.value, headers=message.headers)
         if appended is None:
             break
         taken.append((id, message))
         leaving.popleft()
-    return taken, {settings.topic(topic): batch for topic, batch in batches.items() if batch.record_count()}
+    return taken, {place: batch for place, batch in batches.items() if batch.record_count()}
+
+
+def goes_to(message: Message, partitions: int, partition: int) -> int:
+    """Triggers and dead letters lie where they were decided; what is for another id lies where that id lives."""
+    if message.key is None or message.topic in (TRIGGERS, DEAD_LETTERS):
+        return partition
+    return partition_of(message.key, partitions)
 
 
 class TransactionalOutlet:
@@ -90,9 +102,9 @@ class TransactionalOutlet:
         await self._producer.start()
 
     async def send(self, leaving: deque[Leaving]) -> list[Leaving]:
-        taken, batches = fill(self._producer, leaving, self._settings)
+        taken, batches = fill(self._producer, leaving, self._settings, self._partition)
         await self._producer.begin_transaction()
-        sent = [await self._producer.send_batch(b, topic, partition=self._partition) for topic, b in batches.items()]
+        sent = [await self._producer.send_batch(b, topic, partition=p) for (topic, p), b in batches.items()]
         await asyncio.gather(*sent)
         await self._producer.commit_transaction()
         return taken
@@ -116,8 +128,8 @@ class PlainOutlet:
         """Nothing to fence with: repeats are possible, and told apart by their ids."""
 
     async def send(self, leaving: deque[Leaving]) -> list[Leaving]:
-        taken, batches = fill(self._producer, leaving, self._settings)
-        sent = [await self._producer.send_batch(b, topic, partition=self._partition) for topic, b in batches.items()]
+        taken, batches = fill(self._producer, leaving, self._settings, self._partition)
+        sent = [await self._producer.send_batch(b, topic, partition=p) for (topic, p), b in batches.items()]
         await asyncio.gather(*sent)
         return taken
 
@@ -135,7 +147,8 @@ class Relay:
         self._sent: set[str] = set()
         """Triggers sent in this term and not yet read back."""
         self.letters: list[str] = []
-        """Dead letters Kafka has acknowledged, for the next commit to take out: nobody reads them back."""
+        """Dead letters, markers and parts Kafka has acknowledged, for the next commit to take out: nobody here reads
+        them back."""
 
     def __len__(self) -> int:
         return len(self._queue)

@@ -103,7 +103,7 @@ class Turns:
         until = self.inbox.caught_up() - self.world.settings.clock_bound if self.ready else 0.0
         turn = Turn(self.world.now(), until, self._customers)
         self._decide(fold, turn, gathered)
-        something = turn.changed or turn.counts or turn.faults or gathered.judged is not None
+        something = turn.changed or turn.messages or turn.counts or turn.faults or gathered.judged is not None
         if something or not gathered.batches or len(self._left) > LEFT_MOST:
             await self._commit(fold, turn, gathered, keys)
 

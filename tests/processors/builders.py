@@ -181,7 +181,7 @@ class World:
                 self.wake[key] = when
         for name, many in turn.counts.items():
             self.counts[name] = self.counts.get(name, 0) + many
-        self.triggers += [decode_trigger(message.value or b"") for _, message in turn.messages]
+        self.triggers += [decode_trigger(m.value or b"") for _, m in turn.messages if m.topic == TRIGGERS]
 
     def ann(self) -> Customer:
         return self.customer(b"ann")

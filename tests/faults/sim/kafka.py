@@ -11,6 +11,7 @@ from aiokafka.errors import InvalidTxnState, ProducerFenced
 
 from schemas.topics import ALL, TRIGGERS
 from schemas.turn import Message
+from streams.engine.relay import goes_to
 
 TRANSACTION_SECONDS = 10.0
 """After so long Kafka aborts an open transaction and fences its producer."""
@@ -114,7 +115,7 @@ class Producer:
             self.open = Transaction(self.broker.now())
             asyncio.get_running_loop().call_later(TRANSACTION_SECONDS, self._expire, self.open)
         for message in messages:
-            place = message.topic, partition
+            place = message.topic, goes_to(message, self.broker.partitions, partition)
             if place not in self.open.places:
                 self.open.places.append(place)
             log = self.broker.logs[place]

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from processors.decide import Decider
 from processors.turn import Turn
 from schemas.customer import Customer
-from schemas.topics import INPUTS, partition_of
+from schemas.topics import INPUTS, TRIGGERS, partition_of
 from schemas.trigger import Refusal, Trigger, decode_trigger
 from schemas.turn import TurnRecord, decode_turn
 from tests.faults.sim.kafka import Broker, Row
@@ -54,7 +54,7 @@ class Refolder:
         rows = {topic: self._rows(number, topic, *span) for topic, span in record.ranges.items()}
         keys = {row.key for part in rows.values() for row in part if row.key is not None}
         keys = {key for key in keys if partition_of(key, self.broker.partitions) == self.partition}
-        judged = [(id.decode(), self._customer(id.decode())) for id in record.judged or () if id[:5] != b"dead:"]
+        judged = [(id.decode(), self._customer(id.decode())) for id in record.judged or () if b":" not in id]
         keys.update(record.woken, (key for _, key in judged))
         turn = Turn(record.now, record.until, {key: self._load(fold, key) for key in keys})
         before = {key: set(map(refusal_key, refusals(customer))) for key, customer in turn.customers.items()}
@@ -100,7 +100,8 @@ class Refolder:
         for fault in turn.faults:
             found.counts[f"dead_lettered:{fault.topic}"] += 1
         for id, message in turn.messages:
-            found.decided[id] = decode_trigger(message.value or b"")
+            if message.topic == TRIGGERS:
+                found.decided[id] = decode_trigger(message.value or b"")
         found.revoked.update(turn.revoked)
 
 

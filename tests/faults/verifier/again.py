@@ -13,7 +13,7 @@ from processors.decide import Decider
 from processors.playbook import read_playbook
 from processors.turn import Turn as Given
 from schemas.customer import Decisions, encode_customer
-from schemas.topics import DEAD_LETTERS, TRIGGERS, partition_of
+from schemas.topics import TRIGGERS, partition_of
 from schemas.trigger import Refusal
 from schemas.turn import decode_message
 from tests.faults.verifier.evidence import INPUTS, Entry, Evidence
@@ -125,7 +125,7 @@ def fold_again(evidence: Evidence, partition: int, chain: Chain, found: Findings
     if counts != kept:
         found.wrong("counters are not the fold of their turns", dict(counts.items() ^ kept.items()))
     for id, entry in slot.outbox.items():
-        if decode_message(entry).topic != DEAD_LETTERS and id.decode() not in again.pending:
+        if decode_message(entry).topic == TRIGGERS and id.decode() not in again.pending:
             found.wrong("outbox holds what no turn decided", id)
     found.figures["revoked"] += len(again.revoked)
     return again

@@ -13,7 +13,7 @@ import redis
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 EVENTS = ("clickstream", "cart", "pos")
-INPUTS = ("triggers", *EVENTS, "feedback")
+INPUTS = ("triggers", "parts", *EVENTS, "feedback")
 """In the order in which a turn folds them."""
 DEAD = "dead-letters"
 TOPICS = (*INPUTS, DEAD)

@@ -1,0 +1,118 @@
+"""One person, many ids: what links do to the chain.
+
+How it works. A record is folded at the home of its id, whosever it is. Then this room is asked whose it is: an event in
+a stretch of another owner is not heard here but told there (`parcels`); a claim becomes markers (`claims`); a marker
+cuts the log (`stretches`). What comes in `parts` from ids that belong to this one is kept by path, the greater version
+wins, and its new events are heard here; or, when this id itself belongs to another, passed on. Plays, policies and
+views are asked of the person as a whole (`persons`).
+
+Each of these follows from one log alone, never from what was read of another one meanwhile. So a partition that goes
+back in time tells the same again, and who has heard it knows.
+"""
+
+from msgspec import Raw
+
+from processors import owners, plays, stretches
+from processors.claims import claim
+from processors.parcels import Home, Parcels, leave, move, note, part_of, send
+from processors.persons import BETWEEN, whole
+from processors.profile import relate
+from processors.seen import repeated
+from schemas.customer import Decisions
+from schemas.event import Event, decode_event
+from schemas.identity import Held, Marker
+from schemas.part import Belongings, Part, Told
+from schemas.playbook import IdentityRules, Play
+from schemas.topics import CLICKSTREAM
+
+
+def mark(home: Home, parcels: Parcels, topic: str, event: Event, marker: Marker) -> None:
+    """A marker in a log of events: another stretch begins, or a link is taken back."""
+    customer = home.customer
+    side, facts = home.side(topic), getattr(customer, topic)
+    facts, moved = stretches.mark(topic, side, facts, marker, event.time, home.record.offset)
+    setattr(customer, topic, facts)
+    parcel = note(parcels, home)
+    for owner in moved:
+        parcel.told.setdefault(owner, [])
+
+
+def elsewhere(home: Home, rules: IdentityRules, parcels: Parcels, topic: str, event: Event) -> bool:
+    """What an event says of other ids, and whose it is: true when it is not to be heard here."""
+    side = home.side(topic)
+    if event.anonymous or event.links:
+        claim(home.turn, rules, side, home.id, event)
+        if topic == CLICKSTREAM and home.customer.clickstream:
+            relate(home.customer.clickstream, event.links, event.time)
+    parcel = note(parcels, home)
+    if not side.owner:
+        return False
+    parcel.told.setdefault(side.owner, []).append(Told(home.record.offset, Raw(home.record.value or b"")))
+    return True
+
+
+def take(home: Home, part: Part, memory: float, named: dict[str, Play]) -> list[Event] | None:
+    """A record of `parts`: answers the events to be heard here, None when it was here before."""
+    home.identity.next = home.record.offset + 1
+    if part.marker is not None:
+        return own(home, part, part.marker)
+    if part.belongings is not None:
+        receive(home, part, part.belongings, memory, named)
+        return []
+    return keep(home, part)
+
+
+def own(home: Home, part: Part, marker: Marker) -> list[Event] | None:
+    """A marker in `parts`: all that has no stretches may have another owner now."""
+    identity, record = home.identity, home.record
+    if repeated(identity.seen, part.id, record.timestamp / 1000.0):
+        return None
+    owners.add(identity.marks, marker, part.time, record.offset)
+    before, identity.owner = identity.owner, owners.first(identity.marks)
+    owners.trim(identity.marks, ())
+    if before != identity.owner:
+        identity.since = record.offset + 1
+        move(home, before)
+    return []
+
+
+def keep(home: Home, part: Part) -> list[Event] | None:
+    """A part of facts. Who belongs to another passes it on, and hears nothing."""
+    held, name, at = home.side(part.topic).held, BETWEEN.join(part.path), home.record.offset
+    before = held[name].version if name in held else (0, 0)
+    if part.version <= before:
+        return None
+    facts = held[name].facts if part.more and name in held else getattr(part, part.topic)
+    held[name] = Held(part.version, facts)
+    fresh = [told.event for told in part.events if told.at >= before[1]]
+    if not home.identity.owner:
+        return [decode_event(event) for event in fresh]
+    onward = part_of([*part.path, home.id], part.topic, (0, at + 1))
+    send(home.turn, home.identity.owner, onward, facts, [Told(at, event) for event in fresh])
+    return []
+
+
+def receive(home: Home, part: Part, given: Belongings, memory: float, named: dict[str, Play]) -> None:
+    """What is no fact: what was sent counts here, silences go on here. `memory`: seconds for which the sent is kept."""
+    identity = home.identity
+    sent = {one.id: one for one in (*identity.sent, *given.sent)}
+    identity.sent = [one for one in sent.values() if one.decided >= home.turn.now - memory]
+    for id, intent in given.warmth.items():
+        if intent.at >= identity.warmth.get(id, intent).at:
+            identity.warmth[id] = intent
+    path = [*part.path, home.id]
+    if not identity.owner:
+        adopt(home, given, named)
+    elif identity.owner not in path:
+        leave(home.turn, identity.owner, Part(path, belongings=given), f"on:{home.record.offset}")
+
+
+def adopt(home: Home, given: Belongings, named: dict[str, Play]) -> None:
+    """Silences that began elsewhere go on here."""
+    if not given.waiting:
+        return
+    decisions = home.customer.decisions = home.customer.decisions or Decisions()
+    person = whole(home.customer)
+    for id, waiting in given.waiting.items():
+        plays.adopt(home.turn, person, decisions, id, named.get(id), waiting)
+    home.turn.wake[home.key] = plays.wake(decisions)

@@ -1,0 +1,29 @@
+"""Markers on their way: one into every log of the lesser id, so each log tells by itself whose it is."""
+
+from hashlib import blake2b
+from typing import Final
+
+from schemas.event import Event, encode_event
+from schemas.identity import LINKED, SPLIT, Marker
+from schemas.part import Part, encode_part
+from schemas.topics import EVENTS, PARTS
+from schemas.turn import Message
+
+HEADERS: Final = [("kairos", b"marker")]
+"""Who counts what came in from outside need not open the record."""
+
+
+def markers(lesser: str, marker: Marker, cause: str, time: float) -> list[tuple[str, Message]]:
+    """(id, record) of each. `cause` makes the id, the same in every history: of a claim its message id."""
+    id = digest(cause, lesser, marker.to)
+    event = Event(id, LINKED if marker.what == "link" else SPLIT, time, marker=marker)
+    values = dict.fromkeys(EVENTS, encode_event(event))
+    values[PARTS] = encode_part(Part(marker=marker, id=id, time=time))
+    key = lesser.encode()
+    return [(f"mark:{topic}:{id}", Message(topic, key, value, HEADERS)) for topic, value in values.items()]
+
+
+def digest(*words: str) -> str:
+    """24 hexadecimal digits."""
+    framed = b"".join(b"%d:%b" % (len(word.encode()), word.encode()) for word in words)
+    return blake2b(framed, digest_size=12).hexdigest()

@@ -1,0 +1,119 @@
+"""Partitions, logs and a relay in memory: what links need to cross. Any side can go back in time, and repeat itself."""
+
+from collections import Counter
+from collections.abc import Iterable
+
+from msgspec import Struct, field
+from msgspec.structs import replace
+
+from processors.decide import Decider
+from processors.markers import markers
+from processors.turn import Turn
+from schemas.customer import Customer
+from schemas.identity import Marker
+from schemas.topics import DEAD_LETTERS, INPUTS, partition_of
+from schemas.turn import Message
+from tests.processors.builders import START, Logged
+
+
+class Kept(Struct):
+    """The state of one partition: it changes, and goes back in time, as one."""
+
+    customers: dict[bytes, bytes] = field(default_factory=dict)
+    wake: dict[bytes, float] = field(default_factory=dict)
+    offsets: dict[str, int] = field(default_factory=lambda: dict.fromkeys(INPUTS, 0))
+    outbox: dict[str, Message] = field(default_factory=dict)
+    counts: Counter[str] = field(default_factory=Counter)
+
+    def copy(self) -> "Kept":
+        return Kept(dict(self.customers), dict(self.wake), dict(self.offsets), dict(self.outbox), Counter(self.counts))
+
+
+class Estate:
+    """All partitions of one installation."""
+
+    def __init__(self, fold: Decider, partitions: int = 3) -> None:
+        self.fold, self.partitions = fold, partitions
+        self.logs: dict[tuple[str, int], list[Logged]] = {(t, p): [] for t in INPUTS for p in range(partitions)}
+        self.kept = [Kept() for _ in range(partitions)]
+        self.now = 0.0
+
+    def put(self, *records: Logged) -> None:
+        """Into the logs."""
+        for one in records:
+            log = self.logs[one.topic, self.place(one.key or b"")]
+            log.append(replace(one, offset=len(log), timestamp=int((START + self.now) * 1000)))
+
+    def split(self, lesser: str, owner: str, cause: str) -> None:
+        """What the command puts into the logs."""
+        marker = Marker("split", owner, by="test", why="a test")
+        self.send(message for _, message in markers(lesser, marker, cause, START + self.now))
+
+    def send(self, messages: Iterable[Message]) -> None:
+        self.put(*(Logged(m.topic, m.key, m.value) for m in messages if m.topic != DEAD_LETTERS))
+
+    def place(self, key: bytes) -> int:
+        return partition_of(key, self.partitions)
+
+    def turn(self, partition: int, most: dict[str, int], until: float | None = None) -> None:
+        """Read at most so many records of each topic."""
+        kept, fold = self.kept[partition], self.fold
+        taken = {}
+        for topic in INPUTS:
+            at = kept.offsets[topic]
+            if rows := self.logs[topic, partition][at : at + most.get(topic, 0)]:
+                taken[topic] = rows
+        due = sorted(key for key, when in kept.wake.items() if until is not None and when <= START + until)
+        keys = {row.key for rows in taken.values() for row in rows if row.key} | set(due)
+        customers = {key: fold.decode(kept.customers[key]) if key in kept.customers else fold.blank() for key in keys}
+        turn = Turn(START + self.now, START + (until or 0.0), customers)
+        for topic, rows in taken.items():
+            fold.absorb(turn, topic, rows)
+            kept.offsets[topic] += len(rows)
+        fold.awaken(turn, due)
+        self._commit(kept, turn)
+
+    def _commit(self, kept: Kept, turn: Turn[Customer]) -> None:
+        assert not turn.faults, turn.faults
+        for key in turn.changed:
+            kept.customers[key] = self.fold.encode(turn.customers[key])
+        for key, when in turn.wake.items():
+            kept.wake.pop(key, None)
+            if when is not None:
+                kept.wake[key] = when
+        for id, message in turn.messages:
+            assert id not in kept.outbox or kept.outbox[id] == message, f"two messages called {id}"
+            kept.outbox[id] = message
+        kept.counts.update(turn.counts)
+
+    def relay(self, partition: int, most: int, forget: bool = True) -> None:
+        """The oldest of the outbox into the logs; without `forget` they will leave once more."""
+        outbox = self.kept[partition].outbox
+        ids = list(outbox)[:most]
+        self.send(outbox[id] for id in ids)
+        for id in ids if forget else ():
+            del outbox[id]
+
+    def settle(self, until: float | None = None) -> None:
+        """Until nothing moves any more."""
+        for _ in range(200):
+            before = self.at()
+            for partition in range(self.partitions):
+                self.turn(partition, dict.fromkeys(INPUTS, 1 << 30), until)
+                self.relay(partition, 1 << 30)
+            if before == self.at():
+                return
+        raise AssertionError(f"it never comes to rest: {self.at()}")
+
+    def at(self) -> list[tuple[int, int, int]]:
+        """How far each partition has come."""
+        logs = [sum(len(self.logs[topic, p]) for topic in INPUTS) for p in range(self.partitions)]
+        return [(size, sum(k.offsets.values()), len(k.outbox)) for size, k in zip(logs, self.kept, strict=True)]
+
+    def customer(self, id: str) -> Customer:
+        value = self.kept[self.place(id.encode())].customers.get(id.encode())
+        return self.fold.decode(value) if value else self.fold.blank()
+
+    @property
+    def counts(self) -> Counter[str]:
+        return sum((kept.counts for kept in self.kept), Counter())

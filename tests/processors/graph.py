@@ -1,0 +1,81 @@
+"""Whose is every event: told from the logs as they are in the end, by one who knows all links from the start.
+
+It shares only the shapes of records with the folds: no stretches, no parts, no versions. For each record it looks for
+the link that counts there, and follows the owners to the last one.
+"""
+
+from collections import defaultdict
+
+from schemas.event import Event, decode_event
+from schemas.part import decode_part
+from schemas.topics import EVENTS, FEEDBACK, PARTS
+from schemas.trigger import Feedback, decode_feedback
+from tests.processors.builders import Logged
+
+Links = list[tuple[int, str, float, int]]
+"""(offset, owner, time, most) of those no later split took back."""
+
+
+class Graph:
+    """Of logs by topic and partition."""
+
+    def __init__(self, logs: dict[tuple[str, int], list[Logged]]) -> None:
+        self.rows: dict[tuple[str, str], list[Logged]] = defaultdict(list)
+        for (topic, _), log in logs.items():
+            for row in log:
+                self.rows[topic, (row.key or b"").decode()].append(row)
+        self.ids = sorted({id for _, id in self.rows})
+        self.homes = {id: self.home(id) for id in self.ids}
+
+    def home(self, id: str) -> str:
+        links = self.links(PARTS, id)
+        return links[0][1] if links else ""
+
+    def links(self, topic: str, id: str) -> Links:
+        """The live links of one log."""
+        found: Links = []
+        done: set[str] = set()
+        for row in self.rows[topic, id]:
+            said = decode_part(row.value or b"") if topic == PARTS else decode_event(row.value or b"")
+            if said.marker is None or said.id in done:
+                continue
+            done.add(said.id)
+            if said.marker.what == "split":
+                found = [link for link in found if link[1] != said.marker.to]
+            else:
+                found.append((row.offset, said.marker.to, said.time, said.marker.most))
+        crowd = len({owner for _, owner, _, _ in found})
+        return [] if any(0 < most < crowd for _, _, _, most in found) else found
+
+    def events(self, topic: str) -> dict[str, list[Event]]:
+        """Last owner -> the events that are theirs, each once."""
+        found: dict[str, list[Event]] = defaultdict(list)
+        for id in self.ids:
+            links, done = self.links(topic, id), set[str]()
+            for row in self.rows[topic, id]:
+                event = decode_event(row.value or b"")
+                if event.marker is None and event.id not in done:
+                    done.add(event.id)
+                    before = [owner for at, owner, _, _ in links if at < row.offset]
+                    owner = before[-1] if before else links[0][1] if links else ""
+                    found[self.root(owner) if owner else id].append(event)
+        return found
+
+    def feedback(self) -> dict[str, list[Feedback]]:
+        """The same of feedback, which follows the first link."""
+        found: dict[str, list[Feedback]] = defaultdict(list)
+        for id in self.ids:
+            said = {one.id: one for one in (decode_feedback(row.value or b"") for row in self.rows[FEEDBACK, id])}
+            found[self.root(id)] += said.values()
+        return found
+
+    def root(self, id: str) -> str:
+        """The person behind an id."""
+        path = [id]
+        while self.homes.get(path[-1]):
+            path.append(self.homes[path[-1]])
+            assert len(path) < 20, f"a ring: {path}"
+        return path[-1]
+
+    def all_events(self) -> list[Event]:
+        return [event for topic in EVENTS for events in self.events(topic).values() for event in events]
