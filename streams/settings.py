@@ -78,6 +78,10 @@ class Settings(BaseSettings):
     write_keys: Annotated[str, AfterValidator(_write_keys)] = Field(
         "", description="write keys as kind:source:key, several by commas; kind is browser or server"
     )
+    identity_secret: str = Field(
+        "",
+        description="secret of identity tokens, by which a browser may link its anonymousId; empty: none is believed",
+    )
     event_bytes: int = Field(32_768, ge=1024, description="largest event, bytes")
     batch_bytes: int = Field(512_000, ge=1024, description="largest batch after inflating, bytes")
     batch_events: int = Field(2_500, ge=1, description="most events in a batch")

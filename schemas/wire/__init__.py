@@ -3,11 +3,13 @@
 What is decided here:
 
 - **Who may send what.** Everyone can read a browser key in a page. It may send behaviour (clickstream, cart) and
-  identify with a userId, which sets traits and links nothing: an anonymousId beside the userId is left out. Orders,
-  refunds and receipts (topic `pos`), feedback and alias need a server key; from a browser key they are `forbidden`.
-  So a web shop sends `Order Completed` from its server, where it knows that the order is paid.
-- **Whose event it is.** The key is the userId, else the anonymousId. Two ids are linked by an event that carries both
-  under a server key: any event with userId and anonymousId, or an alias (then `anonymous` is the previousId).
+  identify with a userId, which sets traits and links nothing: an anonymousId beside the userId is left out, unless
+  `context.identityToken` proves the userId (HMAC-SHA256 of it under `KAIROS_IDENTITY_SECRET`, in hexadecimal). Orders,
+  refunds and receipts (topic `pos`), feedback, alias and other ids need a server key; from a browser key those events
+  are `forbidden`. So a web shop sends `Order Completed` from its server, where it knows that the order is paid.
+- **Whose event it is.** The key is the userId, else the greatest of `context.externalIds` (`[{type, id}]`: a member
+  card at the till, an e-mail address; server keys only), else the anonymousId. An event claims that all ids it names
+  are one person's; an alias claims it of the previousId. `context.related` names persons near: nothing is joined.
 - **When it happened.** `received - (sentAt - timestamp)`, within the day before it was received. An import with a
   server key keeps its times, but none in the future.
 - **What is kept.** Fields we know, flat properties we do not know; lists and objects among those are dropped. Of

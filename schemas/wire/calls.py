@@ -57,6 +57,9 @@ class Context(Struct, gc=False, rename="camel"):
     traits: dict[str, Any] | Odd = None
     consent: Consent | Odd = None
     session_id: Any = None
+    external_ids: Any = None
+    related: Any = None
+    identity_token: Any = None
 
 
 class Call(Struct, gc=False, rename="camel"):

@@ -6,10 +6,12 @@ from typing import Any, Final
 from msgspec import Struct
 
 from schemas.event import IDENTIFIED, PAGE, SCREEN, Event, encode_event
+from schemas.identity import ANONYMOUS, Link
 from schemas.topics import CLICKSTREAM, FEEDBACK
 from schemas.trigger import Feedback, encode_feedback
 from schemas.wire import commerce, names
 from schemas.wire.calls import Call, Calls, Context
+from schemas.wire.links import greatest, links_of, plain
 from schemas.wire.person import channel_of, traits_of
 from schemas.wire.values import (
     FORBIDDEN,
@@ -45,6 +47,8 @@ class Sender(Struct, frozen=True):
     """An import: a server key's times are kept as given."""
     sent_at: str | None = None
     """From a header."""
+    proves: Callable[[str, str], bool] = lambda customer, token: False
+    """Whether a token shows that this userId is logged in: then a browser may link its anonymousId."""
 
 
 class Bad(Struct):
@@ -107,18 +111,14 @@ class _Clock:
 
 
 def _record(call: Call, shared: Context | None, sender: Sender, clock: _Clock) -> Record:
-    customer = identifier(call.user_id, "userId")
-    anonymous = "" if call.anonymous_id is None else identifier(call.anonymous_id, "anonymousId")
-    if not customer:
-        customer, anonymous = anonymous, ""
-    if not customer:
-        raise Fault("userId", "wanted userId or anonymousId, got neither")
+    context = call.context
+    if type(context) is not Context or shared is not None:
+        context = _context(context, shared)
+    customer, anonymous, links = _ids(call, context, sender)
     route = names.ROUTED.get(call.event) if call.type == "track" else None  # type: ignore[arg-type]
     name, topic = route or _named(call)
-    if not sender.server:
-        anonymous = ""
-        if topic in names.SERVER_ONLY or call.type == "alias":
-            raise Fault("event", f"wanted a server key for {name}, got a browser key", FORBIDDEN)
+    if not sender.server and (topic in names.SERVER_ONLY or call.type == "alias"):
+        raise Fault("event", f"wanted a server key for {name}, got a browser key", FORBIDDEN)
     properties = call.properties
     if type(properties) is not dict:
         properties = _object(properties, "properties")
@@ -128,9 +128,6 @@ def _record(call: Call, shared: Context | None, sender: Sender, clock: _Clock) -
     time = clock.time(call)
     if topic == FEEDBACK:
         return topic, customer.encode(), encode_feedback(_feedback(id, name, time, properties, sender))
-    context = call.context
-    if type(context) is not Context or shared is not None:
-        context = _context(context, shared)
     if call.type != "track":
         anonymous = _place(call, properties, anonymous)
     channel = channel_of(call, context, properties.get("channel"), sender.source)
@@ -139,7 +136,41 @@ def _record(call: Call, shared: Context | None, sender: Sender, clock: _Clock) -
         event.session = text(context.session_id)
     if call.type != "group":
         event.traits = traits_of(call, context)
+    if links:
+        event.links = links
     return topic, customer.encode(), encode_event(event)
+
+
+def _ids(call: Call, context: Context, sender: Sender) -> tuple[str, str, list[Link]]:
+    """The customer's key, the anonymousId beside it, and what else is linked."""
+    customer = identifier(call.user_id, "userId")
+    anonymous = "" if call.anonymous_id is None else identifier(call.anonymous_id, "anonymousId")
+    links: list[Link] = []
+    if sender.server:
+        if context.external_ids is not None or context.related is not None:
+            links = _named_beside(context)
+        customer = customer or greatest(links)
+    elif customer:
+        plain(customer, "userId")
+        token = context.identity_token
+        if anonymous and type(token) is str and sender.proves(customer, token):
+            links = [Link(ANONYMOUS, anonymous, "token")]
+        anonymous = ""
+    if not customer:
+        customer, anonymous = anonymous, ""
+        if not sender.server:
+            plain(customer, "anonymousId")
+    if not customer:
+        raise Fault("userId", "wanted userId or anonymousId, got neither")
+    return customer, anonymous, links
+
+
+def _named_beside(context: Context) -> list[Link]:
+    """Ids of the customer, then those of persons near."""
+    near = links_of(context.related, "context.related")
+    if not all(link.relation for link in near):
+        raise Fault("context.related", "wanted a relation of each, as child")
+    return [*links_of(context.external_ids, "context.externalIds"), *near]
 
 
 def _event(

@@ -10,7 +10,7 @@ from aiohttp import web
 from schemas import wire
 from streams.collector import answers
 from streams.collector.body import Budget, read_body
-from streams.collector.keys import Key, Keyring, named_key
+from streams.collector.keys import Key, Keyring, Prover, named_key
 from streams.collector.producer import Letter, NotTaken, Producer
 from streams.metrics import Metrics
 from streams.settings import Settings
@@ -24,6 +24,7 @@ class Intake:
 
     def __init__(self, settings: Settings, keyring: Keyring, producer: Producer, metrics: Metrics) -> None:
         self._settings, self._keyring, self._producer, self._metrics = settings, keyring, producer, metrics
+        self._prover = Prover(settings.identity_secret)
         self._budget = Budget(settings.inflight_bytes, metrics("inflight_bytes"))
         self._log = structlog.get_logger()
 
@@ -39,7 +40,7 @@ class Intake:
             calls, key = await self._read(body, type, key)
             self._keyring.charge(key, len(calls.items))
             sent = request.headers.get("SentAt")
-            sender = wire.Sender(time.time(), key.source, key.server, _make_id, historical, sent)
+            sender = wire.Sender(time.time(), key.source, key.server, _make_id, historical, sent, self._prover)
             await self._commit(*wire.convert(calls, sender), key.source)
         finally:
             self._budget.give(held)

@@ -10,10 +10,12 @@ from collections.abc import Iterable, Mapping
 
 from msgspec import Struct
 
-from schemas.topics import CART, CLICKSTREAM, FEEDBACK, POS
+from schemas.topics import CART, CLICKSTREAM, FEEDBACK, PARTS, POS
 
-TOPICS = (CLICKSTREAM, CART, POS, FEEDBACK)
-"""What comes in from outside; each record of theirs is booked once."""
+OUTSIDE = (CLICKSTREAM, CART, POS, FEEDBACK)
+"""What comes in from outside."""
+TOPICS = (*OUTSIDE, PARTS)
+"""Each record of theirs is booked once."""
 
 BOOKED = ("applied", "duplicate", "dead_lettered", "erased")
 """What can become of a record."""
@@ -23,11 +25,16 @@ class Logs(Struct):
     """What the logs hold, read_committed."""
 
     records: Counter[str]
-    """Topic -> records, those that retention took already among them."""
+    """Topic -> records, those that retention took already among them (`gone`)."""
     triggers: Counter[str]
     """Play -> distinct ids."""
     dead: Counter[str]
     """Topic -> distinct places among the dead letters of the engine."""
+    markers: int = 0
+    """Records of links in topics that else come from outside."""
+    gone: Counter[str] = Counter()
+    """Topic -> offsets that retention took. The ends of transactions that brought links took offsets too, so where
+    something is gone, the records are at most so many."""
     rejected: int = 0
     """Dead letters of the collector: what it took in and could not keep."""
     shortened: frozenset[str] = frozenset()
@@ -99,7 +106,7 @@ def balance(logs: Logs, slots: Slots, lag: Mapping[str, int]) -> Books:
     """Set one against the other. `lag`: topic -> offsets not yet read."""
     counts = slots.counts
     books = Books(
-        accepted=sum(logs.records[topic] for topic in TOPICS),
+        accepted=sum(logs.records[topic] for topic in OUTSIDE) - logs.markers,
         rejected=logs.rejected,
         topics={topic: _topic(topic, logs, counts, lag.get(topic, 0)) for topic in TOPICS},
         triggers=dict(sorted(logs.triggers.items())),
@@ -129,7 +136,8 @@ def _refusals(counts: Counter[str]) -> dict[str, dict[str, int]]:
 
 def _of_topics(books: Books, logs: Logs, lag: Mapping[str, int]) -> Iterable[str]:
     for name, topic in books.topics.items():
-        if topic.booked != topic.records:
+        least = topic.records - logs.gone[name]
+        if not least <= topic.booked <= topic.records:
             yield f"{name}: {topic.records:,} records, booked {topic.booked:,} ({topic.booked - topic.records:+,})"
         if "dead-letters" not in logs.shortened and logs.dead[name] != topic.dead_lettered:
             yield f"{name}: dead-lettered {topic.dead_lettered:,}, in the log of dead letters {logs.dead[name]:,}"

@@ -11,8 +11,9 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from processors.markers import HEADERS
 from schemas.customer import decode_customer
-from schemas.topics import ALL, DEAD_LETTERS, INPUTS, TRIGGERS
+from schemas.topics import ALL, DEAD_LETTERS, INPUTS, PARTS, TRIGGERS
 from streams import kafka
 from streams.settings import Settings
 from streams.state import open_store
@@ -98,6 +99,7 @@ async def count_logs(settings: Settings) -> Logs:
                 _count_dead(logs, places, dict(record.headers).get("place", b""))
             else:
                 logs.records[topic] += 1
+                logs.markers += topic != PARTS and HEADERS[0] in record.headers
     return logs
 
 
@@ -118,13 +120,14 @@ async def _waiting(slot: Slot) -> list[int]:
 
 
 async def _add_gone(settings: Settings, logs: Logs) -> None:
-    """What retention took was booked before: its offsets count as records, which is exact without transactions."""
+    """What retention took was booked before: its offsets count as records, which is exact where no links came in."""
     async with kafka.connected(settings) as client:
         wanted = kafka.places([settings.topic(topic) for topic in ALL], settings.partitions)
         limits = await kafka.bounds(client, wanted, patience=PATIENCE)
     gone = {topic: sum(limits[settings.topic(topic), p][0] for p in range(settings.partitions)) for topic in ALL}
     logs.shortened = frozenset(topic for topic, offsets in gone.items() if offsets)
-    logs.records.update({topic: gone[topic] for topic in TOPICS})
+    logs.gone = Counter({topic: gone[topic] for topic in TOPICS})
+    logs.records.update(logs.gone)
 
 
 def _count_trigger(logs: Logs, ids: set[str], value: bytes | None) -> None:
