@@ -128,6 +128,7 @@ def customer_view(customer: Customer, key: bytes) -> CustomerView:
     )
     if clicks:
         view.name, view.tier, view.zone, view.session = clicks.name, clicks.tier, clicks.zone, clicks.session
+        view.relations = sorted(set(clicks.related.values()))
         ordered = pos.at.get(ORDERED, 0.0) if pos else 0.0
         view.viewed = [
             ItemView(one.id, one.name, one.category, price=one.price / MICROS, times=one.times, last=one.last)

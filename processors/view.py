@@ -54,6 +54,8 @@ class CustomerView(Struct):
     session: str = ""
     viewed: list[ItemView] = []
     """Products looked at since the last order, newest first."""
+    relations: list[str] = []
+    """What persons near are to this one: child, holder, receiver."""
 
 
 class CartView(Struct):

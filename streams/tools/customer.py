@@ -1,22 +1,25 @@
 """`kairos customer` and `kairos customers`: what is remembered of one customer, or of all."""
 
-from typing import Annotated
+from collections.abc import Callable, Coroutine
+from typing import Annotated, Any, TypeVar
 
 import msgspec
 import typer
 from rich.console import Console
 
+from processors.persons import FACTS, origins, whole
 from processors.playbook import read_playbook
 from schemas.customer import Customer, decode_customer
 from schemas.playbook import Playbook
-from schemas.topics import INPUTS, TRIGGERS, partition_of
+from schemas.topics import partition_of
 from streams.settings import Settings
 from streams.state import open_store
 from streams.state.store import Store
 from streams.tools.asking import PATIENCE, ask, metas, redis_url
 from streams.tools.portrait import show
+from streams.tools.split import Split, Unlinked, split
 
-FACTS = tuple(topic for topic in INPUTS if topic != TRIGGERS)
+T = TypeVar("T")
 
 
 class Unknown(Exception):
@@ -24,27 +27,58 @@ class Unknown(Exception):
 
 
 def customer(
-    id: Annotated[str, typer.Argument(metavar="ID", help="the customer's key: a userId, or an anonymousId")],
+    words: Annotated[
+        list[str],
+        typer.Argument(metavar="ID | split ID OWNER", help="any id of a customer; or a link that shall be taken back"),
+    ],
+    why: Annotated[str, typer.Option("--why", help="of a split: the reason, kept in the log")] = "",
     as_json: Annotated[bool, typer.Option("--json", help="facts and decisions as one JSON line")] = False,
 ) -> None:
-    """What one customer did, what plays made of it, and where it lies in Redis. Exit 1 when nobody knows the id."""
+    """What one customer did, whichever id it was, what plays made of it, and where it lies in Redis. Exit 1 when nobody
+    knows the id. `split ID OWNER --why ...` takes a link back."""
+    if words[0] == "split" and len(words) == 3:
+        return take_back(words[1], words[2], why, as_json)
+    if len(words) > 1:
+        raise typer.BadParameter(f"wanted one id, or split ID OWNER; got {' '.join(words)}")
 
-    async def work(settings: Settings) -> tuple[Settings, Customer, Playbook]:
+    async def work(settings: Settings) -> tuple[Settings, str, Customer, Playbook]:
         store = open_store(settings, PATIENCE)
         try:
-            return settings, await find(store, settings, id), await current(store)
+            id, found = await follow(store, settings, words[0])
+            return settings, id, found, await current(store)
         finally:
             await store.close()
 
-    try:
-        settings, found, playbook = ask(work)
-    except Unknown as exc:
-        Console(stderr=True, highlight=False).print(str(exc), style="red", markup=False)
-        raise typer.Exit(1) from None
+    settings, id, found, playbook = known(work)
     partition = partition_of(id.encode(), settings.partitions)
     if as_json:
         return print(as_line(id, partition, found))
     show(id, found, playbook, f"redis-cli -u {redis_url(settings)} HGET '{_key(settings, partition)}' '{id}'")
+
+
+def take_back(id: str, owner: str, why: str, as_json: bool) -> None:
+    """A link is no link any more."""
+    if not why:
+        raise typer.BadParameter("split: wanted --why, the reason; it is kept in the log")
+
+    async def work(settings: Settings) -> Split:
+        store = open_store(settings, PATIENCE)
+        try:
+            return await split(settings, id, owner, await find(store, settings, id), why)
+        finally:
+            await store.close()
+
+    done = known(work)
+    print(msgspec.json.encode(done).decode() if as_json else f"{id} belongs to {owner} no longer: {why} ({done.by})")
+
+
+def known(work: Callable[[Settings], Coroutine[Any, Any, T]]) -> T:
+    """Do it, or say what nobody knows and leave with 1."""
+    try:
+        return ask(work)
+    except (Unknown, Unlinked) as exc:
+        Console(stderr=True, highlight=False).print(str(exc), style="red", markup=False)
+        raise typer.Exit(1) from None
 
 
 def customers(
@@ -78,6 +112,17 @@ async def find(store: Store, settings: Settings, id: str) -> Customer:
     raise Unknown(f"customer {id}: nothing is remembered in {_key(settings, partition)}")
 
 
+async def follow(store: Store, settings: Settings, id: str) -> tuple[str, Customer]:
+    """The person behind an id: key, and all that is known of all ids. Raises Unknown, NoState."""
+    path = [id]
+    while True:
+        found = await find(store, settings, path[-1])
+        owner = found.identity.owner if found.identity else ""
+        if not owner or owner in path:
+            return path[-1], whole(found)
+        path.append(owner)
+
+
 async def every(store: Store, settings: Settings) -> dict[str, tuple[int, bytes]]:
     """Id -> partition and value, of all customers. Raises NoState."""
     await metas(settings, store)
@@ -96,10 +141,13 @@ async def current(store: Store) -> Playbook:
 
 
 def as_line(id: str, partition: int, customer: Customer) -> str:
-    """One JSON line: facts as the topics have them, decisions as the plays made them."""
+    """One JSON line: facts as the topics have them, decisions as the plays made them. Of who has several ids also those
+    that belong to it (`ids`), and to whom it belongs itself (`owner`)."""
     value = msgspec.to_builtins(customer)
     facts = {topic: value[topic] for topic in FACTS if value.get(topic) is not None}
     line = {"id": id, "partition": partition, "facts": facts, "decisions": value.get("decisions") or {}}
+    if customer.identity:
+        line["ids"], line["owner"] = origins(customer), customer.identity.owner
     return msgspec.json.encode(line).decode()
 
 
@@ -108,5 +156,7 @@ def _key(settings: Settings, partition: int) -> str:
 
 
 def _summary(customer: Customer) -> str:
+    if customer.identity and customer.identity.owner:
+        return f"belongs to {customer.identity.owner}"
     told = {topic: getattr(customer, topic) for topic in FACTS}
     return ", ".join(f"{topic} {facts.events:,}" for topic, facts in told.items() if facts)

@@ -7,8 +7,9 @@ from datetime import datetime
 from rich.console import Console
 
 from processors import intent
+from processors.persons import aliases, intent_of
 from processors.sight import cart_view, customer_view, orders_view
-from schemas.customer import Customer, Decisions
+from schemas.customer import Customer, Decisions, Intent, Sent
 from schemas.playbook import Playbook
 
 NEWEST = 10
@@ -33,9 +34,9 @@ def parts(id: str, customer: Customer, playbook: Playbook, now: float) -> dict[s
         "did": _did(customer, now),
         "cart": _cart(customer, now),
         "orders": _orders(customer, now),
-        "intent": _intent(decisions, playbook, now),
+        "intent": _intent(intent_of(customer, playbook.intent.half_life), playbook, now),
         "waiting": _waiting(decisions, now),
-        "sent": _sent(decisions, now),
+        "sent": _sent([*decisions.sent, *(customer.identity.sent if customer.identity else ())], now),
         "refused": _refused(decisions, now),
     }
     return {title: lines for title, lines in found.items() if lines}
@@ -48,8 +49,10 @@ def _who(id: str, customer: Customer) -> list[str]:
     if clicks:
         told = {"consent": clicks.consent, "reach": clicks.reach}
         lines += [f"{name}: {_flags(flags)}" for name, flags in told.items() if flags]
-        lines += [f"also {', '.join(clicks.aliases)}"] if clicks.aliases else []
-    return lines
+        near = [f"{relation} {key}" for key, relation in clicks.related.items()]
+        lines += [f"near: {', '.join(near)}"] if near else []
+    others = aliases(customer)
+    return lines + ([f"also {', '.join(others)}"] if others else [])
 
 
 def _did(customer: Customer, now: float) -> list[str]:
@@ -84,10 +87,10 @@ def _orders(customer: Customer, now: float) -> list[str]:
     return lines
 
 
-def _intent(decisions: Decisions, playbook: Playbook, now: float) -> list[str]:
-    if not decisions.intent.sums:
+def _intent(warmth: Intent | None, playbook: Playbook, now: float) -> list[str]:
+    if not warmth or not warmth.sums:
         return []
-    terms = intent.terms(decisions.intent, playbook.intent, now)
+    terms = intent.terms(warmth, playbook.intent, now)
     told = " ".join(f"{name} {value:+.2f}" for name, value in terms.items())
     return [f"{intent.score(terms):.2f} now, from {told}"]
 
@@ -99,8 +102,8 @@ def _waiting(decisions: Decisions, now: float) -> list[str]:
     ]
 
 
-def _sent(decisions: Decisions, now: float) -> list[str]:
-    newest = sorted(decisions.sent, key=lambda sent: -sent.decided)[:NEWEST]
+def _sent(sent: list[Sent], now: float) -> list[str]:
+    newest = sorted(sent, key=lambda sent: -sent.decided)[:NEWEST]
     return [f"{at(one.decided)} {one.play} by {one.channel}, {ago(now - one.decided)} ago, {one.id}" for one in newest]
 
 
