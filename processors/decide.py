@@ -112,6 +112,8 @@ class Decider:
                 intent.warm(decisions.intent, feature, event.dwell, min(event.time, now), half_life)
                 if heard is not None:
                     self._hear(turn, Person(key, whole(customer), decisions), event, heard)
+                    if customer.identity is not None and customer.identity.owner:
+                        parcels.hand_over(Home(turn, record, key, customer), topic)
         if leaving:
             parcels.dispatch(turn, topic, leaving)
         count(turn, topic, applied, duplicates)

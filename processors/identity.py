@@ -44,10 +44,9 @@ def elsewhere(home: Home, rules: IdentityRules, parcels: Parcels, topic: str, ev
         claim(home.turn, rules, side, home.id, event)
         if topic == CLICKSTREAM and home.customer.clickstream:
             relate(home.customer.clickstream, event.links, event.time)
-    parcel = note(parcels, home)
     if not side.owner:
         return False
-    parcel.told.setdefault(side.owner, []).append(Told(home.record.offset, Raw(home.record.value or b"")))
+    note(parcels, home).told.setdefault(side.owner, []).append(Told(home.record.offset, Raw(home.record.value or b"")))
     return True
 
 

@@ -57,8 +57,6 @@ class Parcel(Struct):
     """What the batch of one log brought of one id."""
 
     customer: Customer
-    offset: int = 0
-    """Of its last record."""
     told: dict[str, list[Told]] = field(default_factory=dict)
     """Owner -> events to be heard there; none: only the facts moved."""
 
@@ -71,7 +69,6 @@ def note(parcels: Parcels, home: Home) -> Parcel:
     parcel = parcels.get(home.key)
     if parcel is None:
         parcel = parcels[home.key] = Parcel(home.customer)
-    parcel.offset = home.record.offset
     return parcel
 
 
@@ -88,8 +85,6 @@ def dispatch(turn: Turn[Customer], topic: str, parcels: Parcels) -> None:
         if topic == FEEDBACK and identity.owner:
             version = identity.since, customer.feedback.next if customer.feedback else 0
             send(turn, identity.owner, part_of([key.decode()], FEEDBACK, version), customer.feedback)
-        if identity.owner and customer.decisions and customer.decisions.waiting:
-            hand_over(turn, key, customer, f"{topic}:{parcel.offset}")
 
 
 def send(turn: Turn[Customer], owner: str, part: Part, facts: Any, told: Sequence[Told] = ()) -> None:
@@ -121,21 +116,22 @@ def chunks(told: Sequence[Told]) -> Iterator[list[Told]]:
     yield few
 
 
-def hand_over(turn: Turn[Customer], key: bytes, customer: Customer, place: str, *, all: bool = False) -> None:
-    """An id's silences become its owner's; when it is linked (`all`) what it sent and how warm it is go too."""
-    decisions, identity = customer.decisions, customer.identity or Identity()
+def hand_over(home: Home, topic: str, *, all: bool = False) -> None:
+    """An id's silences become its owner's; when it is linked (`all`) what it sent and how warm it is go too. Asked of
+    each record alone: how records are cut into batches must not show."""
+    decisions, identity = home.customer.decisions, home.identity
     given = Belongings()
     if decisions and decisions.waiting:
         given.waiting, decisions.waiting = decisions.waiting, {}
-        turn.counts["timer:cancelled"] += len(given.waiting)
-        turn.wake[key] = plays.wake(decisions)
+        home.turn.counts["timer:cancelled"] += len(given.waiting)
+        home.turn.wake[home.key] = plays.wake(decisions)
     if all:
         given.sent = [*(decisions.sent if decisions else ()), *identity.sent]
         given.warmth = dict(identity.warmth)
         if decisions and decisions.intent.sums:
-            given.warmth[key.decode()] = decisions.intent
+            given.warmth[home.id] = decisions.intent
     if given != Belongings():
-        leave(turn, identity.owner, Part([key.decode()], belongings=given), place)
+        leave(home.turn, identity.owner, Part([home.id], belongings=given), f"{topic}:{home.record.offset}")
 
 
 def pass_on(home: Home, sent: Sent) -> None:
@@ -154,7 +150,7 @@ def leave(turn: Turn[Customer], owner: str, part: Part, place: str) -> None:
 
 def move(home: Home, before: str) -> None:
     """What has no stretches has another owner since this marker in `parts`."""
-    turn, customer, identity, at = home.turn, home.customer, home.identity, home.record.offset
+    customer, identity, at = home.customer, home.identity, home.record.offset
     for topic in FACTS:
         side: Side[Any] | None = getattr(identity, topic)
         for name, held in side.held.items() if side else ():
@@ -164,7 +160,7 @@ def move(home: Home, before: str) -> None:
     if before or feedback.events:  # it may have had some, before this partition went back in time
         both(home, before, [home.id], FEEDBACK, (identity.since, feedback.next), feedback)
     if identity.owner:
-        hand_over(turn, home.key, customer, f"{PARTS}:{at}", all=True)
+        hand_over(home, PARTS, all=True)
 
 
 def part_of(path: list[str], topic: str, version: tuple[int, int]) -> Part:

@@ -11,14 +11,14 @@ from processors.decide import Decider
 from processors.playbook import read_playbook
 from processors.turn import Turn
 from schemas.customer import CartFacts, ClickFacts, Customer, FeedbackFacts, PosFacts
-from schemas.topics import CART, CLICKSTREAM, DEAD_LETTERS, FEEDBACK, INPUTS, POS
+from schemas.topics import CART, CLICKSTREAM, DEAD_LETTERS, FEEDBACK, INPUTS, PARTS, POS
 from schemas.trigger import Trigger
 from schemas.turn import TurnRecord, decode_turn
 from streams.kafka import Logged
 from streams.state.store import TOKEN_BYTES
 from tests.live.river import River
 
-FOLDED = (CLICKSTREAM, CART, POS, FEEDBACK)
+FOLDED = (PARTS, CLICKSTREAM, CART, POS, FEEDBACK)
 Facts = tuple[ClickFacts | None, CartFacts | None, PosFacts | None, FeedbackFacts | None]
 
 

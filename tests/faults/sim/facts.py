@@ -12,7 +12,7 @@ from typing import Any
 
 from xxhash import xxh3_64_digest
 
-from schemas.topics import CART, CLICKSTREAM, FEEDBACK, POS
+from schemas.topics import CART, CLICKSTREAM, FEEDBACK, PARTS, POS
 from tests.faults.sim.kafka import Row
 
 Facts = dict[str, Any]
@@ -21,6 +21,7 @@ MUST = {
     CART: ("id", "name", "time"),
     POS: ("id", "name", "time"),
     FEEDBACK: ("id", "trigger", "what", "time"),
+    PARTS: (),
 }
 """Fields without which a record is a dead letter."""
 
@@ -74,10 +75,37 @@ def tally(topic: str, rows: Iterable[Row], here: Any) -> tuple[dict[bytes, Facts
         known.add(event["id"])
         counts[f"applied:{topic}"] += 1
         remember(facts["seen"], event["id"], row)
-        FOLDS[topic](facts, event, key.decode())
+        if "marker" in event:
+            facts["marked"] = True
+        else:
+            FOLDS[topic](facts, event, key.decode())
     if dead:
         counts[f"dead_lettered:{topic}"] = len(dead)
     return {key: told(facts) for key, facts in found.items()}, counts, dead
+
+
+def tally_parts(rows: Iterable[Row]) -> Counter[str]:
+    """Of what ids tell each other: each marker counts once, and of facts what is newer than before."""
+    counts: Counter[str] = Counter()
+    known: set[Any] = set()
+    newest: dict[Any, list[int]] = {}
+    for row in rows:
+        part = said(row, PARTS) or {}
+        log = row.key, "/".join(part.get("path", ())), part.get("topic")
+        what, version = "applied", part.get("version", [0, 0])
+        if "marker" in part:
+            what = "duplicate" if (row.key, part["id"]) in known else what
+            known.add((row.key, part["id"]))
+        elif "belongings" not in part:
+            what = "duplicate" if version <= newest.get(log, [0, 0]) else what
+            newest[log] = max(version, newest.get(log, [0, 0]))
+        counts[f"{what}:{PARTS}"] += 1
+    return counts
+
+
+def cut(facts: Facts) -> Facts:
+    """What can be told of a log with markers by who does not know to whom its stretches belong: `persons` does."""
+    return {name: value for name, value in facts.items() if name in ("next", "seen")}
 
 
 def blank(topic: str) -> Facts:

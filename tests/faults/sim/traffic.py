@@ -9,7 +9,7 @@ from collections.abc import Callable
 from itertools import count
 from typing import TYPE_CHECKING, Any, Final
 
-from schemas.topics import CART, CLICKSTREAM, FEEDBACK, INPUTS, POS, TRIGGERS, partition_of
+from schemas.topics import CART, CLICKSTREAM, FEEDBACK, INPUTS, PARTS, POS, TRIGGERS, partition_of
 from tests.faults.sim.clock import START
 from tests.faults.sim.kafka import Transaction
 
@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from tests.faults.sim.history import History
 
 PRODUCTS: Final = ("boots", "tent", "stove", "rope", "lamp", "map")
+HOST: Final = b"customer-0"
+GUEST: Final = b"guest-0"
+"""Who also comes by another id, which is linked in the middle of it all."""
+NOTHING: Final = b'{"path": ["nobody"], "belongings": {}}'
 DOINGS: Final = {
     "Product Viewed": (CLICKSTREAM, 34),
     "Products Searched": (CLICKSTREAM, 6),
@@ -59,6 +63,9 @@ class Traffic:
         """One more event in each log whose last fetch may be lost: the next record tells of the gap."""
         for topic, partition in sorted(self.history.lost):
             ours = [one for one in self.customers if partition_of(one, self.history.profile.partitions) == partition]
+            if topic == PARTS:
+                self._append(topic, partition, ours[0] if ours else None, NOTHING if ours else None)
+                continue
             name = next(name for name, (where, _) in DOINGS.items() if where == topic)
             key = ours[0] if ours else None
             value = self._value(name, START + self.history.loop.time())
@@ -68,8 +75,8 @@ class Traffic:
         """Something happens, and sooner or later is in the log."""
         chance, odds = self.chance, self.history.profile.odds
         names, weights = list(DOINGS), [weight for _, weight in DOINGS.values()]
-        key, name = chance.choice(self.customers), chance.choices(names, weights)[0]
-        topic, value = DOINGS[name][0], self._value(name, time)
+        key, name = chance.choice([*self.customers, GUEST]), chance.choices(names, weights)[0]
+        topic, value = DOINGS[name][0], self._value(name, time, key == HOST)
         delay = chance.expovariate(2.0) if chance.random() > odds.late else chance.uniform(1.0, 12.0)
         if chance.random() < odds.poison:
             self._poison(topic, key, value, delay)
@@ -78,7 +85,7 @@ class Traffic:
         while chance.random() < odds.duplicate:
             self._send(topic, key, value, delay + chance.uniform(0.0, 8.0))
 
-    def _value(self, name: str, time: float) -> bytes:
+    def _value(self, name: str, time: float, host: bool = False) -> bytes:
         chance, number = self.chance, next(self._numbers)
         time += number * 1e-6  # no two at one time
         if name == "feedback":
@@ -101,6 +108,8 @@ class Traffic:
             event |= {"total": chance.randint(5, 40) * 1_000_000, "currency": "EUR", "order": f"order-{number}"}
         if chance.random() < 0.2:
             event |= {"session": f"session-{number % 7}", "anonymous": f"anonymous-{number % 3}"}
+        if host and chance.random() < 0.3:
+            event["anonymous"] = GUEST.decode()
         return json.dumps(event).encode()
 
     def _product(self, product: str) -> dict[str, Any]:
@@ -138,7 +147,7 @@ class Traffic:
         """Somebody writes events in a transaction, takes a while, and commits or aborts."""
         chance, broker = self.chance, self.history.broker
         key, transaction = chance.choice(self.customers), Transaction(broker.now())
-        place = chance.choice([topic for topic in INPUTS if topic != TRIGGERS]), 0
+        place = chance.choice([topic for topic in INPUTS if topic not in (TRIGGERS, PARTS)]), 0
         place = place[0], partition_of(key, self.history.profile.partitions)
         name = next(name for name, (where, _) in DOINGS.items() if where == place[0])
         transaction.places.append(place)

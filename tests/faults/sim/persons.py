@@ -1,0 +1,60 @@
+"""One person is one person: the facts of all ids together are those of all events that are theirs.
+
+Whose an event is, is told from the logs as they are in the end (`tests.processors.graph`): no stretches, no parts.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+from processors.persons import whole
+from schemas.customer import Customer, decode_customer
+from schemas.topics import CART, CLICKSTREAM, EVENTS, FEEDBACK, PARTS, POS, partition_of
+from tests.faults.sim import facts
+from tests.processors import reference
+from tests.processors.builders import Logged
+from tests.processors.graph import Graph
+
+if TYPE_CHECKING:
+    from tests.faults.sim.history import History
+
+OF = {CLICKSTREAM: reference.clicks, CART: reference.cart, POS: reference.pos}
+SEEN = ("events", "first", "last", "counts", "at", "channels", "orders", "receipts", "refunds", "spent", "bought")
+"""What does not hang on the order of the log. Of the rest each log's own fold is checked."""
+
+
+def persons(history: "History") -> list[str]:
+    """Every fault."""
+    customers = {
+        key.decode(errors="replace"): decode_customer(value)
+        for primary in history.primaries
+        for key, value in primary.keeper.customers(primary.slot).items()
+    }
+    graph, found = Graph(logs(history)), []
+    for topic in EVENTS:
+        events = graph.events(topic)
+        for id in customers.keys() | events.keys():
+            told = shown(customers.get(id, Customer()), topic)
+            theirs = sorted(events.get(id, []), key=lambda event: event.time)
+            wanted = OF[topic](theirs) if theirs else {}
+            wanted = {name: wanted[name] for name in SEEN if name in wanted}
+            if told != wanted:
+                found.append(f"persons: {topic} of {id}: wanted {wanted}, got {told}")
+    return found
+
+
+def shown(customer: Customer, topic: str) -> dict[str, Any]:
+    told = getattr(whole(customer), topic)
+    return {name: getattr(told, name) for name in SEEN if hasattr(told, name)} if told else {}
+
+
+def logs(history: "History") -> dict[tuple[str, int], list[Logged]]:
+    """What can be read, as a read_committed reader sees it."""
+    partitions = history.profile.partitions
+    return {
+        (topic, p): [
+            Logged(topic, row.key, row.value, row.offset, row.timestamp)
+            for row in history.broker.logs[topic, p].committed()
+            if facts.said(row, topic) is not None and partition_of(row.key or b"", partitions) == p
+        ]
+        for topic in (*EVENTS, FEEDBACK, PARTS)
+        for p in range(partitions)
+    }
