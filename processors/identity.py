@@ -81,7 +81,7 @@ def keep(home: Home, part: Part) -> list[Event] | None:
     before = held[name].version if name in held else (0, 0)
     if part.version <= before:
         return None
-    facts = held[name].facts if part.more and name in held else getattr(part, part.topic)
+    facts = getattr(part, part.topic)
     held[name] = Held(part.version, facts)
     fresh = [told.event for told in part.events if told.at >= before[1]]
     if not home.identity.owner:

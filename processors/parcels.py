@@ -12,11 +12,12 @@ from msgspec import Struct, field
 from msgspec.structs import replace
 
 from processors import plays
+from processors.markers import markers
 from processors.persons import BETWEEN, FACTS
 from processors.stretches import owned
 from processors.turn import Record, Turn
 from schemas.customer import Customer, FeedbackFacts, Identity, Seen, Sent
-from schemas.identity import Side
+from schemas.identity import Marker, Side
 from schemas.part import PATH_MOST, Belongings, Part, Told, encode_part
 from schemas.topics import FEEDBACK, PARTS, TRIGGERS
 from schemas.turn import Message
@@ -88,19 +89,34 @@ def dispatch(turn: Turn[Customer], topic: str, parcels: Parcels) -> None:
 
 
 def send(turn: Turn[Customer], owner: str, part: Part, facts: Any, told: Sequence[Told] = ()) -> None:
-    """A part of facts. One that has come too far, or would come back, stays. Many events leave in several records: the
-    facts are in the last."""
+    """A part of facts. One that has come too far, or would come back, stays. Many events leave in several records, each
+    with all the facts: what is heard there shall be seen there. So one may know more than its version says; the last
+    one does not, and the greatest version is what stays."""
     if owner in part.path or len(part.path) >= PATH_MOST:
-        return
+        return open_ring(turn, owner, part.path, f"{part.topic}:{part.version}")
+    known = None if facts is None else replace(facts, next=0, seen=Seen())
     *before, last = chunks(told)
     for few in before:
-        some = part_of(part.path, part.topic, (0, few[-1].at + 1))
-        some.events, some.more = few, True
-        leave(turn, owner, some, f"{part.topic}:{some.version}")
-    part.events = last
+        leave(turn, owner, filled(part, (0, few[-1].at + 1), known, few), f"{part.topic}:{few[-1].at + 1}")
+    leave(turn, owner, filled(part, part.version, known, last), f"{part.topic}:{part.version}")
+
+
+def filled(part: Part, version: tuple[int, int], facts: Any, told: list[Told]) -> Part:
+    """A part as it leaves."""
+    copy = replace(part, version=version, events=told)
     if facts is not None:
-        setattr(part, part.topic, replace(facts, next=0, seen=Seen()))
-    leave(turn, owner, part, f"{part.topic}:{part.version}")
+        setattr(copy, part.topic, facts)
+    return copy
+
+
+def open_ring(turn: Turn[Customer], owner: str, path: list[str], place: str) -> None:
+    """Two claims that crossed made each of some ids belong to the next: then nobody decides. The greatest of them takes
+    its link back, and is the person. The others know it by the same rule."""
+    own = path[-1]
+    if owner in path and own == max(path[path.index(owner) :]):
+        marker = Marker("split", owner, by="kairos", why="a ring of links")
+        turn.messages += markers(own, marker, f"ring:{place}", turn.now)
+        turn.counts["unlinked:ring"] += 1
 
 
 def chunks(told: Sequence[Told]) -> Iterator[list[Told]]:

@@ -50,8 +50,6 @@ class Part(Struct, omit_defaults=True):
     feedback: FeedbackFacts | None = None
     """All that is the receiver's; none: nothing is, any more."""
     events: list[Told] = []
-    more: bool = False
-    """The facts come with a later part: the events of one batch were too many for one record."""
     belongings: Belongings | None = None
     marker: Marker | None = None
     id: str = ""

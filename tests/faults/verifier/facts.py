@@ -85,6 +85,8 @@ class Reference:
         """(partition, record, what it says) of every event that was applied."""
         self.ids: set[str] = set()
         """Every messageId of a record that can be read, duplicates too."""
+        self.marked: set[tuple[int, bytes, str]] = set()
+        """Logs of ids that belong to others: what is said here of their facts is more than what goes on there."""
         self._memories: dict[tuple[int, bytes, str], Memory] = {}
         for topic in (*EVENTS, "feedback"):
             for partition in range(evidence.partitions):
@@ -109,6 +111,9 @@ class Reference:
                 self.duplicates[place] += 1
                 continue
             self.applied[place] += 1
+            if "marker" in said:
+                self.marked.add((partition, key, topic))
+                continue
             FOLDS[topic](facts, said, key)
             if topic in EVENTS:
                 self.events.append((partition, entry, said))
