@@ -14,6 +14,7 @@ from processors import conditions
 from processors.checks import Finding, check, near
 from processors.conditions import Compiler, Conditions, Slip
 from processors.places import BREAK, BadYaml, Document, Path, read_yaml
+from schemas.identity import KINDS
 from schemas.playbook import IntentModel, Playbook
 
 WANTED: Final = {
@@ -40,6 +41,11 @@ WANTED: Final = {
     "priority": "a whole number",
     "bias": "a number",
     "weights": "terms with numbers, as {views: 0.5}",
+    "kinds": "kinds of ids, greatest first, as [user, card, anonymous]",
+    "limits": "kinds of ids with how many persons in how long, as {device: {most: 5, within: 7d}}",
+    "blocked": "a list of values, as [guest, '00*']",
+    "sources": "a list of write keys' sources, as [shop, till]",
+    "trust": "server or token",
     "usual": "where a customer is seen and a channel, as {app: push}",
     "complements": "a product or category with a list of products, as {tents: [peg-bag]}",
     **dict.fromkeys(
@@ -153,6 +159,9 @@ class Reader:
         if kind == "missing":
             start = self.document.spot(loc[:-1]).start
             return self._fault(start, loc, f"{name!r} is missing", WANTED.get(name, ""))
+        if loc[-1:] == ("[key]",) and loc[0] == "identity":
+            wanted = near(str(loc[-2]), KINDS) or "one of " + ", ".join(KINDS)
+            return self._fault(self.document.spot(loc[:-1]).key, loc, f"unknown kind of id {loc[-2]!r}", wanted)
         if loc[-1:] == ("[key]",):
             term, known = str(loc[-2]), _terms()
             wanted = near(term, known) or "one of " + ", ".join(known)
@@ -215,7 +224,7 @@ def _fields_beside(loc: Path) -> list[str]:
     """Fields the part has in which an unknown one stands."""
     part: type[BaseModel] = Playbook
     for step in loc[:-1]:
-        if isinstance(step, str):
+        if isinstance(step, str) and step in part.model_fields:  # else it is a name the marketer gave
             part = _part(part, step)
     return [info.alias or name for name, info in part.model_fields.items() if name != "steps"]
 
