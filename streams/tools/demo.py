@@ -19,10 +19,13 @@ import orjson
 import typer
 from rich.console import Console
 
+from processors.persons import origins
 from processors.playbook import read_playbook
+from schemas.customer import decode_customer
 from schemas.trigger import Trigger
 from streams.settings import Settings, read_settings
-from streams.tools import books, quick, triggers
+from streams.state import open_store
+from streams.tools import books, customer, quick, triggers
 from streams.tools.asking import duration
 from streams.tools.balance import Books
 from streams.tools.dev import Asked, asked_to_end
@@ -129,7 +132,8 @@ class _Demo:
         self._tally.read += 1
         now = time.time()
         body = orjson.dumps(call | {"timestamp": datetime.fromtimestamp(now, UTC).isoformat()})
-        await sender.put(Call(self._tally.read, call["userId"], now, body))
+        who = call["userId"] or call.get("anonymousId") or ""
+        await sender.put(Call(self._tally.read, who, now, body))
 
     async def _watch(self, sender: OverHttp) -> None:
         """Show each trigger, and report what became of it, until the shop closes."""
@@ -143,7 +147,20 @@ class _Demo:
             return None
         await sender.finish(SETTLE)
         self._stand.say("The shop has closed; counting.")
-        return await books.settled(self._settings, SETTLE)
+        found = await books.settled(self._settings, SETTLE)
+        self._stand.say(await self._of_many_ids())
+        return found
+
+    async def _of_many_ids(self) -> str:
+        """How many persons came by several ids, and one of them to look at."""
+        store = open_store(self._settings, SETTLE)
+        try:
+            every = await customer.every(store, self._settings)
+        finally:
+            await store.close()
+        persons = {id: ids for id, (_, value) in every.items() if (ids := origins(decode_customer(value)))}
+        shown = next((f", as {id}: also {', '.join(ids)}" for id, ids in sorted(persons.items())), "")
+        return f"{len(persons)} persons came by several ids{shown}."
 
     def _report(self, found: Books) -> None:
         if self._as_json:

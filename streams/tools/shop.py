@@ -135,6 +135,19 @@ class Visit:
         yield self._track("Product Added", good, cart_id=self._name("cart"))
         yield self._order("till", [good], channel="store")
 
+    def comes_by_many_ids(self) -> Steps:
+        """Looks at a thing on a phone that nobody knows yet, logs in there, fills the cart at the laptop, and pays at
+        the till with a card: one person, and no word of that cart."""
+        good, phone, card = self._chance.choice(SHELF), self._name("phone"), self._name("card")
+        gap, look = self._track("Product Viewed", good)
+        yield gap, look | {"userId": None, "anonymousId": phone}
+        context = self._person.context | {"externalIds": [{"type": "card", "id": card}]}
+        login = {"type": "identify", "userId": self._person.id, "anonymousId": phone, "context": context}
+        yield 0.5, login | {"channel": "app"}
+        yield self._track("Product Added", good, cart_id=self._name("cart"))
+        gap, receipt = self._order("till", [good], channel="store")
+        yield gap, receipt | {"userId": None, "context": {"externalIds": [{"type": "card", "id": card}]}}
+
     def _order(self, kind: str, goods: list[Good], channel: str) -> tuple[float, Call]:
         lines = [{**_said(good), "quantity": 1} for good in goods]
         said: Call = {"products": lines, "total": sum(good.price for good in goods), "currency": "EUR"}
@@ -159,7 +172,8 @@ KINDS: dict[Callable[[Visit], Steps], float] = {
     Visit.abandons: 20,
     Visit.hesitates: 12,
     Visit.orders: 18,
-    Visit.buys_at_the_till: 10,
+    Visit.buys_at_the_till: 6,
+    Visit.comes_by_many_ids: 4,
 }
 """Kind of visit -> how many in a hundred."""
 
@@ -211,7 +225,7 @@ def _next(
 def _sent(at: float, call: Call, id: str, chance: Random) -> Iterator[tuple[float, Call]]:
     call = call | {"messageId": id}
     if chance.random() < BROKEN:
-        call = {"type": "track", "userId": call["userId"], "messageId": id}
+        call = {"type": "track", "userId": call["userId"] or call.get("anonymousId") or "nobody", "messageId": id}
     yield at, call
     if chance.random() < REPEATED:
         yield at, call

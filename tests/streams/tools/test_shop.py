@@ -38,5 +38,14 @@ def test_some_are_repeated_and_everybody_says_hello_first() -> None:
     assert 10 < sum(count > 1 for count in ids.values()) < 120
     seen: set[str] = set()
     for _, call in found:
-        assert call["userId"] in seen or call["type"] == "identify" or "event" not in call
+        assert not call["userId"] or call["userId"] in seen or call["type"] == "identify" or "event" not in call
         seen.add(call["userId"])
+
+
+def test_some_come_by_several_ids_and_pay_by_card() -> None:
+    found = [call for _, call in calls(5)]
+    phones = {call["anonymousId"] for call in found if not call["userId"] and call.get("anonymousId")}
+    known = {call["anonymousId"] for call in found if call["type"] == "identify" and call.get("anonymousId")}
+    tills = [call for call in found if not call["userId"] and call.get("event") == "Order Completed"]
+    assert len(phones) > 10 and known <= phones and len(tills) > 5
+    assert all(call["context"]["externalIds"] for call in tills)
