@@ -24,9 +24,12 @@ class Kept(Struct):
     offsets: dict[str, int] = field(default_factory=lambda: dict.fromkeys(INPUTS, 0))
     outbox: dict[str, Message] = field(default_factory=dict)
     counts: Counter[str] = field(default_factory=Counter)
+    heard: Counter[str] = field(default_factory=Counter)
+    """Event -> how often a play was asked because of it, in this history."""
 
     def copy(self) -> "Kept":
-        return Kept(dict(self.customers), dict(self.wake), dict(self.offsets), dict(self.outbox), Counter(self.counts))
+        whole = (self.customers, self.wake, self.offsets, self.outbox, self.counts, self.heard)
+        return Kept(*(part.copy() for part in whole))  # type: ignore[arg-type]
 
 
 class Estate:
@@ -37,6 +40,8 @@ class Estate:
         self.logs: dict[tuple[str, int], list[Logged]] = {(t, p): [] for t in INPUTS for p in range(partitions)}
         self.kept = [Kept() for _ in range(partitions)]
         self.now = 0.0
+        self.hearing: list[str] = []
+        """Whoever answers for a play may note what it was asked of."""
 
     def put(self, *records: Logged) -> None:
         """Into the logs."""
@@ -85,6 +90,8 @@ class Estate:
             assert id not in kept.outbox or kept.outbox[id] == message, f"two messages called {id}"
             kept.outbox[id] = message
         kept.counts.update(turn.counts)
+        kept.heard.update(self.hearing)
+        self.hearing.clear()
 
     def relay(self, partition: int, most: int, forget: bool = True) -> None:
         """The oldest of the outbox into the logs; without `forget` they will leave once more."""

@@ -20,7 +20,6 @@ BREAKS = {
     "nonce": (45, "ranges"),
     "offsets-from-redis": (1, "facts"),
     "timer-catch-up": (4, "timer"),
-    "clock-margin": (115, "timer"),
 }
 """Guard -> the first seed whose history breaks without it, and what is then found. The others are still to be measured:
 `python -m tests.faults.sim --ablate all`."""
