@@ -40,6 +40,8 @@ class Estate:
         self.logs: dict[tuple[str, int], list[Logged]] = {(t, p): [] for t in INPUTS for p in range(partitions)}
         self.kept = [Kept() for _ in range(partitions)]
         self.now = 0.0
+        self.left: list[Message] = []
+        """All that ever left."""
         self.hearing: list[str] = []
         """Whoever answers for a play may note what it was asked of."""
 
@@ -97,6 +99,7 @@ class Estate:
         """The oldest of the outbox into the logs; without `forget` they will leave once more."""
         outbox = self.kept[partition].outbox
         ids = list(outbox)[:most]
+        self.left += [outbox[id] for id in ids]
         self.send(outbox[id] for id in ids)
         for id in ids if forget else ():
             del outbox[id]

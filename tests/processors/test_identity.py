@@ -12,10 +12,11 @@ from schemas.customer import Customer
 from schemas.event import ADDED, IDENTIFIED, PRODUCT_VIEWED
 from schemas.identity import MARKS_MOST, STRETCHES_MOST, Link, Mark, Marker
 from schemas.part import decode_part
-from schemas.topics import PARTS, TRIGGERS, partition_of
-from schemas.trigger import decode_trigger
+from schemas.topics import FEEDBACK, INPUTS, PARTS, TRIGGERS, partition_of
+from schemas.trigger import Feedback, decode_trigger, encode_feedback
 from tests.processors.builders import (
     ABANDONED,
+    START,
     Logged,
     added,
     decider,
@@ -99,6 +100,40 @@ def test_a_split_makes_it_as_if_the_link_had_never_been() -> None:
     assert seen(world, "ann", "x") == [0, 2]
     settled(log_in("ann", "x", at=4), world=world)
     assert seen(world, "ann", "x") == [2, 0]
+
+
+def answers(world: Estate, *ids: str) -> list[int]:
+    """How often each id answered, as a play would see it."""
+    return [facts.events if (facts := whole(world.customer(id)).feedback) else 0 for id in ids]
+
+
+def clicked(who: str) -> Logged:
+    return Logged(FEEDBACK, who.encode(), encode_feedback(Feedback("f", "t", "clicked", START, "push")))
+
+
+def test_a_split_also_takes_back_what_has_no_stretches() -> None:
+    world = settled(viewed("x", "a", at=1), log_in("card:1", "x", at=2), log_in("ann", "", Link("card", "1"), at=3))
+    settled(clicked("card:1"), world=world)
+    assert (answers(world, "ann", "card:1"), seen(world, "ann", "card:1")) == ([1, 0], [1, 0])
+    world.split("card:1", "ann", "why")
+    world.settle()
+    assert (answers(world, "ann", "card:1"), seen(world, "ann", "card:1")) == ([0, 1], [0, 1])
+
+
+def test_feedback_told_in_a_lost_history_is_taken_back() -> None:
+    """Its owner changes again in a batch that has not read it yet."""
+    world = settled(log_in("ann", "x", at=1), world=estate(identity={"limits": {}}))
+    kept = world.kept[world.place(b"x")]
+    before = kept.copy()
+    before.customers.clear()
+    before.offsets.update(dict.fromkeys(INPUTS, 0))
+    settled(clicked("x"), world=world)
+    assert answers(world, "ann", "x") == [1, 0]
+    world.kept[world.place(b"x")] = before
+    world.split("x", "ann", "why")
+    world.turn(world.place(b"x"), {PARTS: 99})
+    world.settle()
+    assert answers(world, "ann", "x") == [0, 1]
 
 
 def test_a_chain_ends_at_the_last_one() -> None:

@@ -129,6 +129,12 @@ class Lives(RuleBasedStateMachine):
     def relay(self, partition: int, most: int, forget: bool) -> None:
         self.estate.relay(partition, most, forget)
 
+    @precondition(lambda self: self.estate.left)
+    @rule(data=st.data())
+    def echo(self, data: st.DataObject) -> None:
+        """Something that left long ago arrives once more, after all that came later."""
+        self.estate.send([data.draw(st.sampled_from(self.estate.left))])
+
     @rule(partition=partitions)
     def save(self, partition: int) -> None:
         self.saved[partition] = self.estate.kept[partition].copy()
