@@ -9,7 +9,8 @@ from pathlib import Path
 
 from tests.faults.harness.arena import Arena
 from tests.faults.harness.report import write
-from tests.faults.harness.run import Result, perform
+from tests.faults.harness.result import Result
+from tests.faults.harness.run import perform
 from tests.faults.harness.scenarios import SCENARIOS
 from tests.faults.harness.wrong import WRONG
 

@@ -13,8 +13,9 @@ from aiokafka import AIOKafkaProducer
 from redis.exceptions import RedisError
 
 from streams.tools.parts import free_port
+from tests.faults.harness.installation import PARTITIONS, SESSION
 from tests.faults.harness.proxy import Proxy
-from tests.faults.harness.run import PARTITIONS, SESSION, Run
+from tests.faults.harness.run import Run
 
 
 async def restarted(run: Run) -> None:

@@ -3,8 +3,9 @@
 import asyncio
 import time
 
+from tests.faults.harness.installation import SESSION
 from tests.faults.harness.rig import POINTS
-from tests.faults.harness.run import SESSION, NoRest, Run
+from tests.faults.harness.run import NoRest, Run
 
 
 async def calm(run: Run) -> None:

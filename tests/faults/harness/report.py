@@ -2,7 +2,8 @@
 
 from collections import Counter
 
-from tests.faults.harness.run import SESSION, Result
+from tests.faults.harness.installation import SESSION
+from tests.faults.harness.result import Result
 
 HEAD = """# What was done to Kairos, and what came of it
 

@@ -2,7 +2,7 @@
 
 from tests.faults.harness import of_data, of_kafka, of_redis, of_workers
 from tests.faults.harness.load import Habits
-from tests.faults.harness.run import Scenario
+from tests.faults.harness.result import Scenario
 
 SCENARIOS = {
     scenario.name: scenario
