@@ -43,7 +43,7 @@ SETTINGS: dict[str, object] = {
     "session_seconds": SESSION,
     "turn_history": 0,
     "turn_records": 200,
-    "cache_customers": 5,
+    "cache_customers": 30,
     "playbook": PLAYBOOK,
     "playbook_seconds": 0.5,
     "write_keys": f"server:harness:{WRITE_KEY}",

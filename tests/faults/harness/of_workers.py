@@ -30,6 +30,18 @@ async def kill(run: Run) -> None:
             await run.recover("kill -9", since)
 
 
+async def shipped(run: Run) -> None:
+    """kill -9 under the settings that ship, whose sessions are long: the other one takes over when the session ends."""
+    run.start()
+    run.start()
+    async with run.loading():
+        await run.serving()
+        await run.pause(0.3, 1.2)
+        since = time.monotonic()
+        await run.kill(run.any_worker())
+        await run.recover("kill -9, sessions as shipped", since)
+
+
 async def points(run: Run) -> None:
     """kill -9 at five crash points one after another, each at its first, second or third time. Half of the runs have a
     static member id, so the next worker takes over at once; in the others it waits for the session of the dead."""
