@@ -146,7 +146,7 @@ async def refusals(run: Run) -> int:
 
 
 async def away(run: Run) -> None:
-    """Away for longer than a session, and nothing is polled meanwhile: nobody leaves the group, nobody loses an event."""
+    """Away for longer than a session, and nothing is polled meanwhile: nobody leaves the group or loses an event."""
     run.start()
     run.start()
     async with run.loading():
