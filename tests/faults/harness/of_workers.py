@@ -92,7 +92,7 @@ async def zombie(run: Run) -> None:
     run.start()
     async with run.loading():
         await run.serving()
-        for _ in range(2):
+        for _ in range(3):
             await run.pause(0.5, 1.0)
             name = run.any_worker()
             run.freeze(name)

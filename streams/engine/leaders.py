@@ -1,0 +1,60 @@
+"""Whose word on the end of a log counts.
+
+A leader that was just elected may not know how far its log is committed: for a while the ends in its fetch answers lie
+before records that were acknowledged (KIP-207), and a timer would fire beside a cancel that nobody can read yet. So a
+leader is proven before its ends count: `bounds` is asked, which a leader answers only when it knows. A fetch that
+fails, or goes to another broker than the last one, puts it in doubt again.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Collection, Mapping
+from contextlib import suppress
+
+from aiokafka.errors import KafkaError
+
+from streams.kafka import Place, Unavailable
+
+PAUSE = 0.1
+"""Seconds before leaders that gave no answer are asked again."""
+
+
+class Leaders:
+    """The proven leaders of the logs one consumer reads. `prove` asks who leads them; `leader` says who answered."""
+
+    def __init__(
+        self, prove: Callable[[Collection[Place]], Awaitable[object]], leader: Callable[[Place], int | None]
+    ) -> None:
+        self._prove, self._leader = prove, leader
+        self._proven: dict[Place, int] = {}
+        self._doubted: set[Place] = set()
+        self._asking: asyncio.Task[None] | None = None
+
+    def knows(self, place: Place, node: int) -> bool:
+        """Whether broker `node` is the proven leader."""
+        return self._proven.get(place) == node
+
+    def doubt(self, place: Place) -> None:
+        """Ask who leads: until then nobody's word counts."""
+        self._proven.pop(place, None)
+        self._doubted.add(place)
+        if self._asking is None or self._asking.done():
+            self._asking = asyncio.create_task(self._ask())
+
+    async def _ask(self) -> None:
+        while self._doubted:
+            asked, self._doubted = self._doubted, set()
+            try:
+                await self._prove(asked)
+            except (Unavailable, KafkaError):
+                self._doubted |= asked
+                await asyncio.sleep(PAUSE)
+                continue
+            led: Mapping[Place, int | None] = {place: self._leader(place) for place in asked - self._doubted}
+            self._proven.update({place: node for place, node in led.items() if node is not None})
+
+    async def stop(self) -> None:
+        """Ask no more."""
+        if self._asking is not None:
+            self._asking.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._asking
