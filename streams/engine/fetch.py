@@ -78,13 +78,15 @@ class Fetcher(fetcher.Fetcher):
             if state is None:
                 continue  # not ours any more
             answered = state.timestamp is not None and state.timestamp >= int(asked * 1000)
-            if answered and place in proven and self.leaders.knows(place, node_id):
+            if not answered:
+                self.leaders.doubt(place)
+            elif place in proven and self.leaders.knows(place, node_id):
                 # In an input a stranger's open transaction would hold the stable offset back though the records are in
                 # the log; in `triggers` our own open one must not look like unread records.
                 topic = self.names[place[0]]
                 self.ends[topic, place[1]] = asked, state.lso if topic == TRIGGERS else state.highwater
-            elif not answered or place not in proven:
-                self.leaders.doubt(place)
+            else:
+                self.leaders.want(place)
         return needs_wakeup
 
     async def take(self, wanted: set[TopicPartition], timeout: float) -> dict[TopicPartition, Fetch]:

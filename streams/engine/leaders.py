@@ -7,7 +7,7 @@ fails, or goes to another broker than the last one, puts it in doubt again.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Collection, Mapping
+from collections.abc import Awaitable, Callable, Collection
 from contextlib import suppress
 
 from aiokafka.errors import KafkaError
@@ -26,7 +26,9 @@ class Leaders:
     ) -> None:
         self._prove, self._leader = prove, leader
         self._proven: dict[Place, int] = {}
-        self._doubted: set[Place] = set()
+        self._wanted: set[Place] = set()
+        self._asked: set[Place] = set()
+        """Being asked; what is doubted again meanwhile is not among them any more."""
         self._asking: asyncio.Task[None] | None = None
 
     def knows(self, place: Place, node: int) -> bool:
@@ -34,23 +36,31 @@ class Leaders:
         return self._proven.get(place) == node
 
     def doubt(self, place: Place) -> None:
-        """Ask who leads: until then nobody's word counts."""
+        """Something is wrong: what was asked before counts no more."""
         self._proven.pop(place, None)
-        self._doubted.add(place)
+        self._asked.discard(place)
+        self.want(place)
+
+    def want(self, place: Place) -> None:
+        """Have the leader of a log proven."""
+        if place in self._asked:
+            return
+        self._wanted.add(place)
         if self._asking is None or self._asking.done():
             self._asking = asyncio.create_task(self._ask())
 
     async def _ask(self) -> None:
-        while self._doubted:
-            asked, self._doubted = self._doubted, set()
+        while self._wanted:
+            self._asked, self._wanted = self._wanted, set()
             try:
-                await self._prove(asked)
+                await self._prove(list(self._asked))
             except (Unavailable, KafkaError):
-                self._doubted |= asked
+                self._wanted |= self._asked
                 await asyncio.sleep(PAUSE)
-                continue
-            led: Mapping[Place, int | None] = {place: self._leader(place) for place in asked - self._doubted}
-            self._proven.update({place: node for place, node in led.items() if node is not None})
+            else:
+                led = {place: self._leader(place) for place in self._asked}
+                self._proven.update({place: node for place, node in led.items() if node is not None})
+            self._asked = set()
 
     async def stop(self) -> None:
         """Ask no more."""

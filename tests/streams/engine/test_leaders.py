@@ -39,7 +39,7 @@ async def test_nobody_is_believed_before_they_are_proven() -> None:
     brokers.leaders.doubt(CART)
     brokers.leaders.doubt(POS)
     await quiet()
-    assert brokers.asked == [{CART, POS}]
+    assert set().union(*brokers.asked) == {CART, POS}
     assert brokers.leaders.knows(CART, 1)
     assert not brokers.leaders.knows(CART, 2)
 
@@ -56,6 +56,18 @@ async def test_a_doubt_while_they_are_asked_is_asked_again() -> None:
     assert brokers.asked == [{CART}, {CART}]
     assert brokers.leaders.knows(CART, 2)
     assert not brokers.leaders.knows(CART, 1)
+
+
+async def test_who_wants_it_again_while_they_are_asked_has_to_wait_for_no_other_answer() -> None:
+    brokers = Brokers()
+    brokers.knows.clear()
+    brokers.leaders.want(CART)
+    await quiet()
+    brokers.leaders.want(CART)
+    brokers.knows.set()
+    await quiet()
+    assert brokers.asked == [{CART}]
+    assert brokers.leaders.knows(CART, 1)
 
 
 async def test_who_gives_no_answer_is_asked_until_they_do() -> None:
