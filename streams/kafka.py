@@ -2,7 +2,9 @@
 
 How it works. A log's end is the high watermark of a fetch answered after the question (read_committed: the last stable
 offset). ListOffsets would do on Apache Kafka, but the embedded broker answers the last batch's first offset + 1 there.
-A fetch is right on both, if its longest wait is neither 0 (the embedded broker then answers nothing) nor 1 ms.
+A fetch is right on both, if its longest wait is neither 0 (the embedded broker then answers nothing) nor 1 ms; and if
+its leader knows how far the log is committed. One that was just elected may not, and says so to ListOffsets only
+(KIP-207), which is therefore asked before.
 
 Transaction markers take offsets and are no records, so "read to the end" compares positions, not the last offset seen.
 
@@ -136,8 +138,11 @@ async def _bounds(
 ) -> dict[Place, tuple[int, int]]:
     """What one broker says. Empty when it does not answer: the caller asks again."""
     try:
-        first = await _firsts(client, node, wanted)
-        asked = _by_topic((place, (place[1], offset, 1)) for place, offset in first.items())
+        first, known = await asyncio.gather(
+            _listed(client, node, wanted, OffsetResetStrategy.EARLIEST),
+            _listed(client, node, wanted, OffsetResetStrategy.LATEST),
+        )
+        asked = _by_topic((place, (place[1], offset, 1)) for place, offset in first.items() if place in known)
         reply = await client.send(node, FetchRequest(FETCH_WAIT_MS, 0, 1, int(committed), asked))
     except (KafkaError, OSError):
         return {}
@@ -149,8 +154,8 @@ async def _bounds(
     return found
 
 
-async def _firsts(client: AIOKafkaClient, node: int, wanted: Iterable[Place]) -> dict[Place, int]:
-    asked = _by_topic((place, (place[1], OffsetResetStrategy.EARLIEST)) for place in wanted)
+async def _listed(client: AIOKafkaClient, node: int, wanted: Iterable[Place], which: int) -> dict[Place, int]:
+    asked = _by_topic((place, (place[1], which)) for place in wanted)
     reply = await client.send(node, OffsetRequest(-1, 0, asked))
     return {
         (topic, partition): more[-1]

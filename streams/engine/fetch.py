@@ -4,7 +4,7 @@ How it works. A `Fetch` carries the positions it starts and ends at: offsets hav
 records), positions have none. It may hold no record at all and still move the position, so it is delivered all the
 same. It also knows when it was *asked* and where the log ended in the answer (`tail`): who has gathered up to `tail`
 has all that was in the log at `asked`. Answers without a byte deliver nothing, but their (asked, tail) is kept in
-`ends`: a fact about the log, that no seek and no rebalance makes untrue.
+`ends`: a fact about the log, that no seek and no rebalance makes untrue. Only a proven leader's word is kept.
 
 `Fetcher` is put over the fetcher of one consumer (`adopt`): it hands out aiokafka's Cython records of whole log
 batches, no generator and no object a record, and skips aborted transactions itself.
@@ -21,6 +21,8 @@ from aiokafka.errors import CorruptRecordException
 
 from processors.turn import Record
 from schemas.topics import TRIGGERS
+from streams.engine.leaders import Leaders
+from streams.kafka import bounds
 
 Ends = dict[tuple[str, int], tuple[float, int]]
 """(topic, partition) -> (when asked, where the log ended); written by the consumer's thread, read by partitions. Topics
@@ -49,26 +51,42 @@ class Fetcher(fetcher.Fetcher):
     ends: Ends
     names: Mapping[str, str]
     """Name in Kafka -> topic."""
+    leaders: Leaders
 
     @classmethod
     def adopt(cls, plain: fetcher.Fetcher, ends: Ends, names: Mapping[str, str]) -> None:
         """Make a running fetcher one of ours: aiokafka offers no way to give a consumer another class."""
         plain.__class__ = cls
         plain.ends, plain.names = ends, names
+        client = plain._client
+        plain.leaders = Leaders(
+            lambda places: bounds(client, places),
+            lambda place: client.cluster.leader_for_partition(TopicPartition(*place)),
+        )
+
+    async def close(self) -> None:
+        await self.leaders.stop()
+        await super().close()
 
     async def _proc_fetch_request(self, assignment, node_id, request):  # type: ignore[no-untyped-def]
         asked = time.time()
+        places = [(name, part[0]) for name, parts in request.topics for part in parts]
+        proven = {place for place in places if self.leaders.knows(place, node_id)}
         needs_wakeup = await super()._proc_fetch_request(assignment, node_id, request)
-        for name, parts in request.topics:
-            topic = self.names[name]
-            for part in parts:
-                state = assignment.state_value(TopicPartition(name, part[0]))
-                if state is None or state.timestamp is None or state.timestamp < int(asked * 1000):
-                    continue  # this part of the answer was an error, or was not for us any more
+        for place in places:
+            state = assignment.state_value(TopicPartition(*place))
+            if state is None:
+                continue  # not ours any more
+            answered = state.timestamp is not None and state.timestamp >= int(asked * 1000)
+            if not answered:
+                self.leaders.doubt(place)
+            elif place in proven and self.leaders.knows(place, node_id):
                 # In an input a stranger's open transaction would hold the stable offset back though the records are in
                 # the log; in `triggers` our own open one must not look like unread records.
-                tail = state.lso if topic == TRIGGERS else state.highwater
-                self.ends[topic, part[0]] = asked, tail
+                topic = self.names[place[0]]
+                self.ends[topic, place[1]] = asked, state.lso if topic == TRIGGERS else state.highwater
+            else:
+                self.leaders.want(place)
         return needs_wakeup
 
     async def take(self, wanted: set[TopicPartition], timeout: float) -> dict[TopicPartition, Fetch]:

@@ -2,8 +2,9 @@
 
 How it works. Fencing is starting a producer with the partition's `transactional.id`: once InitProducerId is answered,
 no earlier producer of this partition can make anything visible. Each batch is one transaction. Its ids are trimmed
-from the outbox after it committed; an id sent in this term is not sent again in it; an unknown outcome ends the term,
-and the next one's drain tells what became of it.
+from the outbox after it committed; an unknown outcome ends the term, and the next one's drain tells what became of it.
+An id is handed over once in a term, by judging or by the commit that decided it: all that a term hands over is in its
+state's sent memory, and what is in there is not proposed again.
 
 A trim only makes room. It changes the slot under no token, so the store may lose it and nobody is refused. What must be
 gone is taken out by a commit: a trigger by the one that reads it back, all else by the next one (`letters`).
@@ -144,8 +145,6 @@ class Relay:
         self._slot, self._outlet, self._seen = slot, outlet, seen
         self._queue: deque[Leaving] = deque()
         self._some = asyncio.Event()
-        self._sent: set[str] = set()
-        """Triggers sent in this term and not yet read back."""
         self.letters: list[str] = []
         """Dead letters, markers and parts Kafka has acknowledged, for the next commit to take out: nobody here reads
         them back."""
@@ -154,13 +153,9 @@ class Relay:
         return len(self._queue)
 
     def put(self, leaving: Iterable[Leaving]) -> None:
-        """Send these, except what this term has sent already."""
-        self._queue.extend(item for item in leaving if item[0] not in self._sent)
+        """Send these too."""
+        self._queue.extend(leaving)
         self._some.set()
-
-    def returned(self, id: str) -> None:
-        """A trigger was read back: whoever proposes it again, the state knows it."""
-        self._sent.discard(id)
 
     async def run(self) -> None:
         """Send for ever. Raises KafkaError or ConnectionError, which ends the term."""
@@ -172,7 +167,6 @@ class Relay:
                     self._some.clear()
                     continue
                 begun = time.perf_counter()
-                self._sent.update(id for id, m in self._queue if m.topic == TRIGGERS)  # never again in this term
                 taken = await self._outlet.send(self._queue)
                 self.letters += [id for id, message in taken if message.topic != TRIGGERS]
                 self._seen(taken, time.perf_counter() - begun)

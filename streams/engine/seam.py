@@ -25,6 +25,9 @@ from streams.settings import Settings
 
 SMALL_FETCH = 100
 """Records; after fewer the seam may pause, so that more come together."""
+NEVER = 1e9
+"""Seconds without a poll after which a worker leaves its group. Waiting for Redis is no idleness; aiokafka would leave,
+and join again only when polled, while Faust polls again only when it has joined. The watchdog ends who hangs."""
 
 
 class Crew(Protocol):
@@ -197,6 +200,7 @@ class Seam:
             broker_heartbeat_interval=settings.session_seconds / 4,
             broker_rebalance_timeout=max(settings.session_seconds, 2.0),
             broker_commit_interval=2.0,
+            broker_max_poll_interval=NEVER,
             consumer_group_instance_id=settings.instance or None,
             consumer_max_fetch_size=1 << 20,
             consumer_auto_offset_reset="earliest",

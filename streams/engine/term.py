@@ -30,6 +30,7 @@ class Term:
         self.partition, self.world = partition, world
         self.inbox, self.relay, self.turns = inbox, relay, turns
         self._tasks = asyncio.TaskGroup()
+        self._gaps: asyncio.Queue[tuple[str, int]] = asyncio.Queue()
         self._healing: set[str] = set()
         self._open = False
 
@@ -43,6 +44,7 @@ class Term:
         """Drain up to `end`, judge, then serve until an exception ends it: that of any of its tasks."""
         async with self._tasks:
             self._tasks.create_task(self.relay.run())
+            self._tasks.create_task(self._heal())
             self._open = True
             await self.world.source.seek(self.partition, self.inbox.expected, {TRIGGERS})
             begun.step("seek")
@@ -62,16 +64,21 @@ class Term:
         back = self.inbox.put(topic, fetch)
         if back is not None and topic not in self._healing:
             self._healing.add(topic)
-            self._tasks.create_task(self._heal(topic, back))
+            self._gaps.put_nowait((topic, back))  # no task: a group that is shutting down takes none
 
-    async def _heal(self, topic: str, position: int) -> None:
-        """Something before what came is missing: go back for it, if the log still has it."""
+    async def _heal(self) -> None:
+        """Where something before what came is missing: go back for it, if the log still has it."""
+        while True:
+            topic, position = await self._gaps.get()
+            await self._go_back(topic, position)
+            self._healing.discard(topic)
+
+    async def _go_back(self, topic: str, position: int) -> None:
         first, end = (await self.world.source.bounds(self.partition))[topic]
         if not first <= position <= end:
             raise Halt(BOUNDS.format(topic=topic, partition=self.partition, position=position, first=first, end=end))
         log.info("going back", topic=topic, partition=self.partition, position=position)
         await self.world.source.seek(self.partition, {topic: position}, {topic})
-        self._healing.discard(topic)
 
 
 class Stopwatch:

@@ -168,8 +168,6 @@ class Turns:
         if gathered.judged is not None:
             fold.judge(turn, [(id, m.key or b"") for id, m in gathered.judged if m.topic == TRIGGERS])
         self._poison.watch(sum(len(fetch.records) for _, fetch in gathered.batches), turn.faults)
-        for id in turn.returned:
-            self._relay.returned(id)
         self._left += turn.returned + turn.revoked
         if not self.ready:
             gone = {*turn.returned, *turn.revoked}

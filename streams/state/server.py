@@ -88,14 +88,18 @@ class Server:
 
     async def _ask(self, target: Any, command: tuple[Any, ...], patience: float | None) -> Any:
         tries: list[BaseException] = []
+        cancelled = cancellations()
         try:
             async with asyncio.timeout(patience):
-                return await self._insist(target, command, tries)
+                answer = await self._insist(target, command, tries)
         except TimeoutError as error:
             last = f"; last: {type(tries[-1]).__name__}: {tries[-1]}" if tries else ""
             raise Unavailable(
                 f"redis at {self.address}: {_name(command)}: no answer in {patience} s, {len(tries)} tries failed{last}"
             ) from error
+        if cancellations() > cancelled:
+            raise asyncio.CancelledError  # redis-py waits by `wait_for`, and Python 3.11's may lose a cancellation
+        return answer
 
     async def _insist(self, target: Any, command: tuple[Any, ...], tries: list[BaseException]) -> Any:
         try:
@@ -162,6 +166,12 @@ def unfit(info: Mapping[str, Any], clustered: bool) -> str | None:
     if info.get("redis_mode") == "cluster" and not clustered:
         return "wanted redis+cluster:// or rediss+cluster:// in its URL, for it is part of a cluster; got no +cluster"
     return None
+
+
+def cancellations() -> int:
+    """How often this task was cancelled so far."""
+    task = asyncio.current_task()
+    return task.cancelling() if task else 0
 
 
 def _name(command: tuple[Any, ...]) -> str:

@@ -17,8 +17,8 @@ from streams.tools.parts import free_port
 from tests.faults.harness import report
 from tests.faults.harness.load import Habits, Load
 from tests.faults.harness.proxy import Proxy
+from tests.faults.harness.result import Result
 from tests.faults.harness.rig import POINTS, STEPS, Fuse, RiggedOutlet, rig, wrong_clock
-from tests.faults.harness.run import Result
 from tests.streams.engine.twin import Rig
 
 

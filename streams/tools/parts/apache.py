@@ -77,7 +77,8 @@ class Apache(Part):
 
     def _format(self) -> None:
         cluster = base64.urlsafe_b64encode(uuid.uuid5(uuid.NAMESPACE_OID, self._voters).bytes).decode().rstrip("=")
-        tool = ["kafka.tools.StorageTool", "format", "-t", cluster, "-c", str(self._settings)]
+        # one word, since an id may begin with a hyphen
+        tool = ["kafka.tools.StorageTool", "format", f"--cluster-id={cluster}", "-c", str(self._settings)]
         done = subprocess.run(
             [*self._java("-Xmx128m"), *tool],
             env=self.environment(),

@@ -8,8 +8,9 @@ import tempfile
 from pathlib import Path
 
 from tests.faults.harness.arena import Arena
-from tests.faults.harness.report import write
-from tests.faults.harness.run import Result, perform
+from tests.faults.harness.report import surroundings, write
+from tests.faults.harness.result import Result
+from tests.faults.harness.run import perform
 from tests.faults.harness.scenarios import SCENARIOS
 from tests.faults.harness.wrong import WRONG
 
@@ -48,7 +49,7 @@ def main() -> int:
         asyncio.run(grid(given.runs or len(wanted), given.seed, wanted, folder, given.wrong))
     results = [Result.read(path) for path in sorted(folder.glob("*/result.json"))]
     print(f"histories in {folder}")
-    text = write(results)
+    text = write(results, surroundings())
     print(text)
     if given.report:
         given.report.write_text(text)

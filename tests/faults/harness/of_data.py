@@ -4,8 +4,9 @@ import asyncio
 import json
 import time
 
+from tests.faults.harness.installation import SESSION
 from tests.faults.harness.of_redis import back, lose_tail
-from tests.faults.harness.run import SESSION, Run
+from tests.faults.harness.run import Run
 
 
 async def plain(run: Run) -> None:

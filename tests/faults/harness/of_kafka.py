@@ -7,9 +7,10 @@ from aiokafka import TopicPartition
 from aiokafka.admin import NewTopic
 from aiokafka.admin.records_to_delete import RecordsToDelete
 
+from tests.faults.harness.installation import PARTITIONS, SESSION
 from tests.faults.harness.of_redis import rebuild
 from tests.faults.harness.proxy import Proxy
-from tests.faults.harness.run import PARTITIONS, SESSION, Run
+from tests.faults.harness.run import Run
 
 NOTICED = 5.0
 """Seconds after which Kafka has given up waiting for a dead broker's copies, or taken a live one's in again."""

@@ -13,8 +13,9 @@ from aiokafka import AIOKafkaProducer
 from redis.exceptions import RedisError
 
 from streams.tools.parts import free_port
+from tests.faults.harness.installation import PARTITIONS, SESSION
 from tests.faults.harness.proxy import Proxy
-from tests.faults.harness.run import PARTITIONS, SESSION, Run
+from tests.faults.harness.run import Run
 
 
 async def restarted(run: Run) -> None:
@@ -145,16 +146,15 @@ async def refusals(run: Run) -> int:
 
 
 async def away(run: Run) -> None:
-    """Away for three times the poll interval (made short): the group may lose its members, nobody loses an event."""
-    poll = 2.0
-    for _ in range(2):
-        run.start(KAIROS_POLL_SECONDS=str(poll))
+    """Away for longer than a session, and nothing is polled meanwhile: nobody leaves the group or loses an event."""
+    run.start()
+    run.start()
     async with run.loading():
         await run.serving()
         await run.pause(0.5, 1.0)
         await asyncio.to_thread(run.redis.stop)
         run.faults["redis away"] += 1
-        await asyncio.sleep(3 * poll)
+        await asyncio.sleep(3 * SESSION)
         await back(run)
     run.seen["calls that waited"] += run.logged("redis away")
 

@@ -3,8 +3,9 @@
 import asyncio
 import time
 
+from tests.faults.harness.installation import SESSION
 from tests.faults.harness.rig import POINTS
-from tests.faults.harness.run import SESSION, NoRest, Run
+from tests.faults.harness.run import NoRest, Run
 
 
 async def calm(run: Run) -> None:
@@ -27,6 +28,18 @@ async def kill(run: Run) -> None:
             await run.kill(run.any_worker())
             run.start()
             await run.recover("kill -9", since)
+
+
+async def shipped(run: Run) -> None:
+    """kill -9 under the settings that ship, whose sessions are long: the other one takes over when the session ends."""
+    run.start()
+    run.start()
+    async with run.loading():
+        await run.serving()
+        await run.pause(0.3, 1.2)
+        since = time.monotonic()
+        await run.kill(run.any_worker())
+        await run.recover("kill -9, sessions as shipped", since)
 
 
 async def points(run: Run) -> None:
@@ -79,7 +92,7 @@ async def zombie(run: Run) -> None:
     run.start()
     async with run.loading():
         await run.serving()
-        for _ in range(2):
+        for _ in range(3):
             await run.pause(0.5, 1.0)
             name = run.any_worker()
             run.freeze(name)

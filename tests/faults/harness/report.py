@@ -1,8 +1,12 @@
 """The report of many runs, as a page."""
 
+import subprocess
 from collections import Counter
 
-from tests.faults.harness.run import SESSION, Result
+from streams.tools.parts.jars import KAFKA
+from tests.bench.figures import machine, versions
+from tests.faults.harness.installation import SESSION
+from tests.faults.harness.result import Result
 
 HEAD = """# What was done to Kairos, and what came of it
 
@@ -12,10 +16,23 @@ SCENARIO=<name>`; what happens inside is as random as a machine is.
 
 Sessions of workers are short ({session:g} s) so that runs are. *Recovery* is the time from the fault (for a server:
 from its return) until all that was then in the logs had been applied.
+
+{where}
 """
 
 
-def write(results: list[Result]) -> str:
+def surroundings() -> str:
+    """Where it ran, in one line."""
+    here, found = machine(), versions()
+    redis = subprocess.run(["redis-server", "--version"], capture_output=True, text=True, check=True).stdout
+    number = redis.partition("v=")[2].partition(" ")[0]
+    return (
+        f"On {here['cores']} cores of {here['cpu']}, Apache Kafka {KAFKA}, Redis {number}, Python {found['python']}, "
+        f"aiokafka {found['aiokafka']}, redis-py {found['redis']}."
+    )
+
+
+def write(results: list[Result], where: str = "") -> str:
     """All results as one page."""
     seconds = sum(result.seconds for result in results)
     records = sum(result.figures.get("records", 0) for result in results)
@@ -24,7 +41,7 @@ def write(results: list[Result]) -> str:
     broken = [result for result in results if not result.good]
     vacuous = [result for result in results if result.good and result.vacuous]
     lines = [
-        HEAD.format(session=SESSION),
+        HEAD.format(session=SESSION, where=where),
         f"**{len(results)} runs in {seconds / 60:.0f} minutes, {sum(faults.values()):,} faults, {records:,} records, "
         f"{len(broken)} runs with a violation, {len(vacuous)} vacuous.**",
         "",

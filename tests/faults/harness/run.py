@@ -8,266 +8,49 @@ proves nothing and says so.
 import asyncio
 import contextlib
 import json
-import os
 import pickle
-import random
-import shutil
-import signal
-import subprocess
-import sys
 import time
 import traceback
-from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import aiohttp
-import redis.asyncio
-from aiokafka import AIOKafkaConsumer, TopicPartition
-from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError
 from redis.exceptions import RedisError
 
-from streams.settings import Settings, read_settings
-from streams.tools.guard import leash
-from streams.tools.init import init
-from streams.tools.parts import free_port
 from tests.faults.harness.arena import Arena
+from tests.faults.harness.installation import PARTITIONS, WRITE_KEY, Installation
 from tests.faults.harness.load import Habits, Ledger, Load
+from tests.faults.harness.result import Result, Scenario
 from tests.faults.harness.rig import MARK
 from tests.faults.verifier.checks import check
-from tests.faults.verifier.evidence import INPUTS, TOPICS, Evidence, Where, gather
+from tests.faults.verifier.evidence import INPUTS, Evidence, Where, gather
 from tests.faults.verifier.findings import Findings
 
-ROOT = Path(__file__).parents[3]
-PLAYBOOK = Path(__file__).with_name("playbook.yaml")
-PARTITIONS = 4
-SESSION = 2.0
 REST_SECONDS = 60.0
 """design.md: within so long of healing lag is 0 and the outbox empty."""
-WRITE_KEY = "harness-server-key"
-
-RIGGED = ("KAIROS_CRASH_AT", "KAIROS_CLOCK_FILE", "KAIROS_POLL_SECONDS", "KAIROS_WRONG")
-"""Variables only the harness's worker knows."""
-
-SETTINGS: dict[str, object] = {
-    "partitions": PARTITIONS,
-    "session_seconds": SESSION,
-    "turn_history": 0,
-    "turn_records": 200,
-    "cache_customers": 30,
-    "playbook": PLAYBOOK,
-    "playbook_seconds": 0.5,
-    "write_keys": f"server:harness:{WRITE_KEY}",
-    "log": "json",
-    "ack_seconds": 5.0,
-}
-
-
-@dataclass
-class Scenario:
-    """What is done to an installation, and what must be seen of it."""
-
-    name: str
-    play: Callable[["Run"], Awaitable[None]]
-    must_see: tuple[str, ...] = ()
-    """Keys of `seen` without which the run proves nothing."""
-    kafka: str = "one"
-    habits: Habits = field(default_factory=Habits)
-    settings: dict[str, object] = field(default_factory=dict)
-    cut: bool = False
-    """It loses records for good, and says so: then nothing is folded again."""
-
-
-@dataclass
-class Result:
-    """What a run was, and what came of it."""
-
-    scenario: str
-    seed: int
-    seconds: float = 0.0
-    faults: Counter[str] = field(default_factory=Counter)
-    seen: Counter[str] = field(default_factory=Counter)
-    figures: dict[str, int] = field(default_factory=dict)
-    violations: dict[str, Any] = field(default_factory=dict)
-    recoveries: dict[str, list[float]] = field(default_factory=dict)
-    """What was recovered from -> seconds until all that was in the logs then had been applied."""
-    vacuous: list[str] = field(default_factory=list)
-    phases: dict[str, float] = field(default_factory=dict)
-    """Seconds at which each was over."""
-    error: str = ""
-    """Why there is no verdict."""
-
-    @classmethod
-    def read(cls, path: Path) -> Self:
-        """As a run has left it."""
-        kept = json.loads(path.read_text())
-        return cls(**kept | {name: Counter(kept[name]) for name in ("faults", "seen")})
-
-    @property
-    def good(self) -> bool:
-        return not (self.violations or self.error)
-
-    def line(self) -> str:
-        verdict = "good" if self.good else "VIOLATED" if self.violations else "ERROR"
-        verdict += " but vacuous: no " + ", ".join(self.vacuous) if self.good and self.vacuous else ""
-        told = [f"{verdict}  {self.scenario} seed {self.seed}  {self.seconds:.1f} s"]
-        told += [f"{name} {count}" for name, count in (self.faults + self.seen).items()]
-        told += [f"{what} back in {', '.join(f'{s:.1f}' for s in times)} s" for what, times in self.recoveries.items()]
-        told += [f"\n    {kind}: {found}" for kind, found in self.violations.items()]
-        return "; ".join(told) + (f"\n    {self.error}" if self.error else "")
 
 
 class NoRest(Exception):
     """It did not come to rest in time."""
 
 
-class Run:
-    """The installation of one run, and the hands that break it."""
+class Run(Installation):
+    """An installation under load, and who looks on."""
 
     def __init__(self, arena: Arena, scenario: Scenario, seed: int, folder: Path) -> None:
-        self.arena, self.scenario, self.seed, self.folder = arena, scenario, seed, folder
-        self.rnd = random.Random(f"{scenario.name}:{seed}")
-        self.result = Result(scenario.name, seed)
-        self.faults, self.seen = self.result.faults, self.result.seen
+        super().__init__(arena, scenario, seed, folder)
+        self.seen = self.result.seen
         self.findings = Findings()
         self.ledger = Ledger()
-        self.app = f"f{scenario.name.replace('-', '')}{seed}x{os.getpid()}"
-        self.workers: dict[str, subprocess.Popen[bytes]] = {}
         self.lost: set[bytes] = set()
         """Tokens the state held just before it may have gone back in time."""
-        self.wrong = ""
-        """Which deliberately wrong engine runs; empty: the right one."""
         self.dark: list[tuple[float, float]] = []
         """Times in which Kafka lacked brokers, and for as long as it takes to notice."""
-        self._leash = leash()
-        self._stack = contextlib.AsyncExitStack()
-        self._started = 0
         self.begun = time.monotonic()
-
-    # -- the installation
-
-    async def __aenter__(self) -> Self:
-        shutil.rmtree(self.folder, ignore_errors=True)
-        self.folder.mkdir(parents=True)
-        self.kafka = await self.arena.kafka(self.scenario.kafka)
-        self.redis = await self.arena.redis()
-        self.settings: Settings = read_settings(
-            app=self.app,
-            topic_prefix=f"{self.app}-",
-            kafka=self.kafka.address,
-            redis=self.redis.address,
-            port=free_port(),
-            **(SETTINGS | self.scenario.settings),
-        )
-        await self._patiently(lambda: init(self.settings))
-        self.store: Any = redis.asyncio.Redis.from_url(self.redis.address, socket_timeout=5)
-        self._stack.push_async_callback(self.store.aclose)
-        self._asker = AIOKafkaConsumer(bootstrap_servers=self.kafka.address, isolation_level="read_committed")
-        await self._asker.start()
-        self._stack.push_async_callback(self._asker.stop)
-        self.collector = self._spawn("collector", ["streams.cli", "collector"], {})
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        for process in [*self.workers.values(), self.collector]:
-            if process.poll() is None:
-                process.send_signal(signal.SIGCONT)
-                process.terminate()
-        for process in [*self.workers.values(), self.collector]:
-            await self._gone(process)
-        with contextlib.suppress(KafkaError, OSError):
-            await self._stack.aclose()
-        await asyncio.to_thread(self.redis.stop)
-        with contextlib.suppress(KafkaError, OSError):
-            await self.delete_topics([self.settings.topic(topic) for topic in TOPICS])
-
-    @staticmethod
-    async def _patiently(work: Callable[[], Awaitable[Any]]) -> Any:
-        """Young brokers know not yet of each other."""
-        for attempt in range(40):
-            try:
-                return await work()
-            except (KafkaError, ConnectionError):
-                if attempt == 39:
-                    raise
-                await asyncio.sleep(0.5)
-
-    def _spawn(self, name: str, module: list[str], env: dict[str, str]) -> subprocess.Popen[bytes]:
-        """In this thread: the leash would go with another one."""
-        inherited = {k: v for k, v in os.environ.items() if not k.startswith("KAIROS_")}
-        log = (self.folder / f"{name}.log").open("ab")
-        with log:
-            return subprocess.Popen(
-                [sys.executable, "-m", *module],
-                cwd=ROOT,
-                env=inherited | self.settings.environment() | env,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                preexec_fn=self._leash,
-            )
-
-    @staticmethod
-    async def _gone(process: subprocess.Popen[bytes], patience: float = 10.0) -> None:
-        end = time.monotonic() + patience
-        while process.poll() is None:
-            if time.monotonic() > end:
-                process.kill()
-            await asyncio.sleep(0.02)
-
-    async def command(self, *arguments: str) -> tuple[int, str]:
-        """Run `kairos` with these arguments; its exit code and all it said."""
-        process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "streams.cli", *arguments),
-            cwd=ROOT,
-            env={k: v for k, v in os.environ.items() if not k.startswith("KAIROS_")} | self.settings.environment(),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-        )
-        said, _ = await process.communicate()
-        return process.returncode or 0, said.decode(errors="replace")
-
-    # -- workers
-
-    def start(self, name: str = "", **env: str) -> str:
-        """One more worker, as it ships unless it is to be rigged."""
-        self._started += 1
-        name = name or f"w{self._started}"
-        if self.wrong:
-            env["KAIROS_WRONG"] = self.wrong
-        rigged = any(v in RIGGED for v in env)
-        module = ["tests.faults.harness.worker"] if rigged else ["streams.cli", "worker"]
-        self.workers[name] = self._spawn(name, module, {"KAIROS_METRICS_PORT": str(free_port())} | env)
-        return name
-
-    async def kill(self, name: str) -> None:
-        """kill -9."""
-        self.faults["worker killed"] += 1
-        self.workers[name].kill()
-        await self._gone(self.workers.pop(name))
-
-    async def stop(self, name: str) -> None:
-        """SIGTERM."""
-        self.faults["worker stopped"] += 1
-        self.workers[name].terminate()
-        await self._gone(self.workers.pop(name))
-
-    def freeze(self, name: str) -> None:
-        self.faults["worker frozen"] += 1
-        self.workers[name].send_signal(signal.SIGSTOP)
-
-    def thaw(self, name: str) -> None:
-        self.workers[name].send_signal(signal.SIGCONT)
-
-    def any_worker(self) -> str:
-        return self.rnd.choice(sorted(self.workers))
-
-    async def pause(self, least: float, most: float) -> None:
-        await asyncio.sleep(self.rnd.uniform(least, most))
 
     # -- the load
 
@@ -371,7 +154,10 @@ class Run:
     async def remember_tokens(self) -> None:
         """What the state holds now. Whatever of it is missing in the end was lost."""
         for partition in range(PARTITIONS):
-            self.lost |= set(await self.store.lrange(f"{{{self.app}:{partition:03}}}:turns", -20, -1))
+            self.lost |= await self._patiently(partial(self._newest_turns, partition))
+
+    async def _newest_turns(self, partition: int) -> set[bytes]:
+        return set(await self.store.lrange(f"{{{self.app}:{partition:03}}}:turns", -20, -1))
 
     def logged(self, *words: str) -> int:
         """Lines of the workers' logs that hold all these words."""
@@ -388,21 +174,6 @@ class Run:
             return self.logged("partition halted", words) > 0
 
         await self.until(said, f"a partition halted: {words}", seconds)
-
-    # -- Kafka's topics
-
-    @contextlib.asynccontextmanager
-    async def admin(self) -> AsyncIterator[Any]:
-        admin = AIOKafkaAdminClient(bootstrap_servers=self.kafka.address)
-        await admin.start()
-        try:
-            yield admin
-        finally:
-            await admin.close()
-
-    async def delete_topics(self, names: list[str]) -> None:
-        async with self.admin() as admin:
-            await admin.delete_topics(names)
 
     # -- the verdict
 

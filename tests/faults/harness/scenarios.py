@@ -1,14 +1,17 @@
 """All scenarios, and what must be seen of each."""
 
+from streams.settings import Settings
 from tests.faults.harness import of_data, of_kafka, of_redis, of_workers
 from tests.faults.harness.load import Habits
-from tests.faults.harness.run import Scenario
+from tests.faults.harness.result import Scenario
 
+SHIPPED = Settings.model_fields["session_seconds"].default
 SCENARIOS = {
     scenario.name: scenario
     for scenario in (
         Scenario("calm", of_workers.calm),
         Scenario("kill", of_workers.kill),
+        Scenario("shipped", of_workers.shipped, settings={"session_seconds": SHIPPED}),
         Scenario("points", of_workers.points, ("crash points",)),
         Scenario("rebalance", of_workers.rebalance),
         Scenario("zombie", of_workers.zombie, ("refused tokens",)),

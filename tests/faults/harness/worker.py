@@ -1,6 +1,6 @@
-"""A worker as `kairos worker` runs it, with a fuse, a wrong clock or a short poll interval where variables ask for it.
+"""A worker as `kairos worker` runs it, with a fuse or a wrong clock, where variables ask for it.
 
-Without KAIROS_CRASH_AT, KAIROS_CLOCK_FILE, KAIROS_POLL_SECONDS and KAIROS_WRONG it is the worker as it ships.
+Without KAIROS_CRASH_AT, KAIROS_CLOCK_FILE and KAIROS_WRONG it is the worker as it ships.
 """
 
 import asyncio
@@ -22,8 +22,6 @@ def build(settings: Settings) -> Worker:
     worker = Worker(settings)
     if where := os.environ.get("KAIROS_CRASH_AT"):
         worker._world = rig(worker._world, Fuse(where))
-    if seconds := os.environ.get("KAIROS_POLL_SECONDS"):
-        worker.seam.app.conf.broker_max_poll_interval = float(seconds)
     return worker
 
 

@@ -3,24 +3,26 @@
 KAIROS_WRONG names one; the harness's worker puts it in place of what is right. The simulator has many more.
 """
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from time import time
 from typing import Any, Final
 
+import streams.engine.partition as partition_room
 from processors.decide import Decider
 from processors.turn import Turn
 from streams.engine.inbox import Inbox
-from streams.engine.turn import Turns
 
 
-def cache() -> None:
-    """A full cache forgets customers whose commit is about to leave: the engine once did."""
-    evict = Turns._evict
+def drain() -> None:
+    """A term begins without reading what has left the house."""
+    room: Any = partition_room
+    honest = room.begin
 
-    def forget(self: Turns, wanted: Collection[bytes], keep: Collection[bytes]) -> None:
-        evict(self, wanted, ())
+    async def begin(*args: Any) -> Any:
+        term, _, begun = await honest(*args)
+        return term, -1, begun
 
-    setattr(Turns, "_evict", forget)  # noqa: B010
+    room.begin = begin
 
 
 def catch_up() -> None:
@@ -41,11 +43,11 @@ def judge() -> None:
     setattr(Decider, "judge", keep)  # noqa: B010
 
 
-WRONG: Final[dict[str, Callable[[], None]]] = {"cache": cache, "catch-up": catch_up, "judge": judge}
+WRONG: Final[dict[str, Callable[[], None]]] = {"drain": drain, "catch-up": catch_up, "judge": judge}
 """Name -> puts it in place, in this process."""
 
 CAUGHT: Final = {
-    "cache": ("burst", "an event was lost"),
+    "drain": ("redis-cut", "id visible twice"),
     "catch-up": ("kill", "timer fired, its cancel in the log before"),
     "judge": ("revived", "cap exceeded by decided time"),
 }

@@ -26,6 +26,10 @@ class Odds:
     """A fetch is handed over seconds late."""
     slow_topic: float = 0.0
     """A topic of a partition reaches a worker seconds after the others."""
+    slow_drain: float = 0.0
+    """So does `triggers`, when a term begins."""
+    slow_fence: float = 0.0
+    """A fence takes seconds: Kafka answers when the transaction it found open is aborted."""
     duplicate: float = 0.0
     late: float = 0.0
     poison: float = 0.0
@@ -56,8 +60,12 @@ class Profile:
     """What the nemesis does, by weight."""
     pause: float
     """Mean seconds between its deeds."""
+    poll: float
+    """Mean seconds between two looks for fetches."""
     quiet: bool
     """Quiet hours begin during the history."""
+    strict: bool
+    """Workers halt at a few faulty records, until others are deployed that do not."""
 
 
 DEEDS = {
@@ -68,6 +76,7 @@ DEEDS = {
     "rewind": 4.0,
     "undo": 1.0,
     "usurp": 4.0,
+    "ambush": 4.0,
     "split": 1.5,
     "store_away": 0.7,
     "kafka_away": 0.7,
@@ -80,6 +89,7 @@ def draw(seed: int, chance: Random) -> Profile:
     """The world of a seed."""
     harsh = chance.choice((0.3, 1.0, 1.0, 2.0))
     partitions = chance.choices((1, 2, 3), (8, 1.5, 0.5))[0]
+    strict = chance.random() < 0.1
     odds = Odds(
         lost_reply=0.04 * harsh,
         held_call=0.02 * harsh,
@@ -91,9 +101,11 @@ def draw(seed: int, chance: Random) -> Profile:
         doubled_fetch=0.05 * harsh,
         stale_fetch=0.06 * harsh,
         slow_topic=0.3,
+        slow_drain=0.1,
+        slow_fence=0.15,
         duplicate=0.10,
         late=0.10,
-        poison=0.04,
+        poison=0.1 if strict else 0.04,
     )
     left_out = chance.sample(sorted(DEEDS), chance.choice((0, 0, 2, 5)))
     return Profile(
@@ -112,11 +124,18 @@ def draw(seed: int, chance: Random) -> Profile:
         deepest_rewind=chance.choice((5, 40, 10_000)),
         odds=odds,
         deeds={deed: weight for deed, weight in DEEDS.items() if deed not in left_out},
-        pause=chance.choice((0.7, 1.2, 3.0)),
+        pause=chance.choice((0.7, 2.0, 5.0)),
+        poll=0.08,
         quiet=chance.random() < 0.12,
+        strict=strict,
     )
+
+
+def skew(bound: float, chance: Random) -> float:
+    """By how much a clock is off: often as much as it may be."""
+    return chance.choice((-bound / 2, bound / 2, chance.uniform(-bound / 2, bound / 2)))
 
 
 def healed(profile: Profile) -> Profile:
     """The same world, friendly."""
-    return replace(profile, odds=Odds(), deeds={}, latency=0.005)
+    return replace(profile, odds=Odds(), deeds={}, latency=0.005, poll=0.3)

@@ -14,7 +14,7 @@ from schemas.topics import INPUTS
 from streams.engine.partition import Partition
 from streams.settings import read_settings
 from streams.state.store import Refused
-from tests.faults.sim.chance import draw, healed
+from tests.faults.sim.chance import draw, healed, skew
 from tests.faults.sim.clock import START, Numbered, Stalled, VirtualLoop, at_once
 from tests.faults.sim.kafka import Broker, Place
 from tests.faults.sim.nemesis import Nemesis
@@ -52,8 +52,8 @@ class History:
         self.folds = folds(self.profile.quiet, self.profile.clock_bound)
         self.published = next(iter(self.folds))
         bound = self.profile.clock_bound
-        skew = self.chance.uniform(-bound / 2, bound / 2)
-        self.broker = Broker(self.profile.partitions, lambda: START + loop.time() + skew, self.count)
+        off = skew(bound, self.chance)
+        self.broker = Broker(self.profile.partitions, lambda: START + loop.time() + off, self.count)
         self.primaries = [Primary(keeper, partition) for partition in range(self.profile.partitions)]
         self.settings = read_settings(
             app=APP,
@@ -62,7 +62,7 @@ class History:
             cache_customers=self.profile.cache,
             turn_records=self.profile.turn_records,
             room_records=self.profile.room_records,
-            poison_percent=100,
+            poison_percent=10 if self.profile.strict else 100,
             turn_history=0,
         )
         self.traffic = Traffic(self)
@@ -104,6 +104,7 @@ class History:
         self.profile = healed(self.profile)
         self.nemesis.heal()
         await asyncio.sleep(20.0)
+        self.nemesis.rewind_idle()
         self.nemesis.heal()
         self.traffic.flush()
         await asyncio.sleep(5.0)

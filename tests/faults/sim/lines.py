@@ -63,11 +63,16 @@ class Line:
                 history.later(chance.uniform(0.1, longest), self._arrive_late, name, *args)
                 await asyncio.sleep(chance.uniform(0.05, 1.5))
                 continue
+            if name == "take":
+                worker.takes[self.partition] = args
+            if name == "load" and args[1] and (held := history.nemesis.hold_up(worker, self.partition)):
+                await asyncio.sleep(held)
             await asyncio.sleep(history.way())
             try:
                 answer: Any = self._apply(name, *args)
             except (Refused, Missing) as refused:
                 answer = refused
+            history.nemesis.passed(worker, self.partition, name)
             if chance.random() < odds.lost_reply or history.store_away:
                 history.count("lost replies")
                 await asyncio.sleep(chance.uniform(0.05, 1.0))
@@ -85,6 +90,11 @@ class Line:
         on_old = self.partition in self.worker.on_old and primary.old is not None
         slot = primary.old if on_old and primary.old is not None else primary.slot
         return primary.call(slot, name, *args)
+
+    def take_again(self) -> None:
+        """A copy of the worker's last acquire arrives."""
+        if self.partition in self.worker.takes:
+            self._arrive_late("take", *self.worker.takes[self.partition])
 
     def _arrive_late(self, name: str, *args: Any) -> None:
         self.worker.history.count(f"late {name}s")
@@ -107,7 +117,7 @@ class Lines:
         return cast(Store, self)
 
 
-async def ask_kafka(worker: "Worker", what: str, apply: Callable[[], T]) -> T:
+async def ask_kafka(worker: "Worker", partition: int, what: str, apply: Callable[[], T]) -> T:
     """One request to Kafka. Raises KafkaError: it may have been done, or be done later."""
     await worker.gate()
     history = worker.history
@@ -116,16 +126,20 @@ async def ask_kafka(worker: "Worker", what: str, apply: Callable[[], T]) -> T:
         await asyncio.sleep(chance.uniform(0.1, 1.0))
         await worker.gate()
         raise KafkaConnectionError(f"{what}: the broker is away")
-    if what != "bounds" and chance.random() < odds.held_produce:
+    if what != "bounds" and chance.random() < odds.held_produce * (3 if what == "end" else 1):
         history.count("held-back produces")
-        history.later(chance.uniform(0.1, HELD_SECONDS), arrive_late, apply)
+        longest = chance.choice((HELD_SECONDS / 6, HELD_SECONDS))  # often just when the next term begins
+        history.later(chance.uniform(0.1, longest), arrive_late, apply)
         await asyncio.sleep(chance.uniform(0.05, 1.0))
         await worker.gate()
         raise KafkaTimeoutError(f"{what}: held back")
     await asyncio.sleep(history.way())
+    if what == "fence" and chance.random() < odds.slow_fence:
+        await asyncio.sleep(chance.uniform(0.3, 3.0))
     if chance.random() < odds.refused_produce:
         raise KafkaTimeoutError(f"{what}: never arrived")
     answer = apply()
+    history.nemesis.passed(worker, partition, what)
     if chance.random() < odds.lost_ack:
         history.count("lost acknowledgements")
         await asyncio.sleep(chance.uniform(0.01, 0.5))
@@ -153,7 +167,7 @@ class Way:
         return self.worker.history.broker.producer(f"kairos-out-{self.partition}")
 
     async def fence(self) -> None:
-        self.epoch = await ask_kafka(self.worker, "fence", self.producer().fence)
+        self.epoch = await ask_kafka(self.worker, self.partition, "fence", self.producer().fence)
 
     async def send(self, leaving: deque[Leaving]) -> list[Leaving]:
         most = self.worker.history.chance.randint(1, len(leaving))
@@ -163,8 +177,8 @@ class Way:
         for part in (messages[:half], messages[half:]):
             if part:
                 produce = self._produce(part)
-                await ask_kafka(self.worker, "produce", produce)
-        await ask_kafka(self.worker, "end", lambda: producer.end(epoch, True))
+                await ask_kafka(self.worker, self.partition, "produce", produce)
+        await ask_kafka(self.worker, self.partition, "end", lambda: producer.end(epoch, True))
         return taken
 
     def _produce(self, messages: list[Any]) -> Callable[[], None]:

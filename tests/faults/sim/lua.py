@@ -12,7 +12,7 @@ from streams.state.redis import RedisSlot
 from streams.state.server import Server, read_library
 from streams.state.store import Slot
 from tests.faults.sim.history import Outcome, run
-from tests.faults.sim.run import quieten
+from tests.faults.sim.run import prepare
 
 
 class Direct:
@@ -59,5 +59,5 @@ class RedisKeeper:
 
 def play_both(port: int, seeds: list[int]) -> list[tuple[Outcome, Outcome]]:
     """Histories in memory and in the redis-server at `port`."""
-    quieten()
+    prepare()
     return [(run(seed), run(seed, RedisKeeper(port))) for seed in seeds]

@@ -1,14 +1,20 @@
 """The one who does it all: kills, pauses, moves, takes the store back in time, and in the end lets everything heal."""
 
 import asyncio
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from tests.faults.sim.lines import Line
+from tests.faults.sim.store import Primary
 from tests.faults.sim.worker import Worker
 
 if TYPE_CHECKING:
     from tests.faults.sim.history import History
 
 WORKERS = 3
+POINTS = ("take", "fence", "bounds", "open", "load", "commit", "commit", "produce", "end", "trim")
+"""Requests after which an ambush waits."""
+HELD_LOAD = "held load"
 
 
 class Nemesis:
@@ -18,6 +24,7 @@ class Nemesis:
         self.history, self.chance = history, history.chance
         self.workers = [Worker(history, number) for number in range(WORKERS)]
         self._born = WORKERS
+        self._trap = ""
 
     async def run(self) -> None:
         """Deeds until the history heals."""
@@ -32,9 +39,14 @@ class Nemesis:
 
     def heal(self) -> None:
         """Everything mends; one worker, told so, serves each partition."""
-        history = self.history
+        history, self._trap = self.history, ""
         history.restore_store()
         history.broker.down = False
+        if history.settings.poison_percent < 100:
+            # a deploy: what halted at faulty records now dead-letters them
+            history.settings = history.settings.model_copy(update={"poison_percent": 100})
+            for worker in list(self.workers):
+                self._replace(worker)
         for worker in self.workers:
             worker.on_old.clear()
             worker.resume()
@@ -44,16 +56,24 @@ class Nemesis:
             if not stay or self.chance.random() < 0.5:
                 self._give(partition, self.chance.choice(self.workers), 0.0)
 
+    def rewind_idle(self) -> None:
+        """Sometimes the store goes back once more when nothing is left to do, and no event will tell."""
+        if self.chance.random() < 0.2:
+            self._rewind()
+
     # -- deeds
 
     def _kill(self) -> None:
         worker = self.chance.choice(self.workers)
         served = list(worker.partitions)
+        self._replace(worker)
+        for partition in served:
+            self.history.later(self.chance.uniform(0.05, 3.0), self._take_over, partition)
+
+    def _replace(self, worker: Worker) -> None:
         worker.kill()
         self.workers[self.workers.index(worker)] = Worker(self.history, self._born)
         self._born += 1
-        for partition in served:
-            self.history.later(self.chance.uniform(0.05, 3.0), self._take_over, partition)
 
     def _pause(self) -> None:
         """SIGSTOP; its partitions are taken over, most often; it wakes as a zombie."""
@@ -80,35 +100,82 @@ class Nemesis:
         primary = self.history.primaries[self._partition()]
         few = self.chance.randint(1, min(40, self.history.profile.deepest_rewind))
         depth = self.chance.choice((few, few, self.chance.randint(1, self.history.profile.deepest_rewind)))
-        if lost := primary.rewind(depth):
-            self.history.count("rewinds")
-            self.history.count("versions lost", lost)
+        self._lose(primary, depth)
 
     def _usurp(self) -> None:
         """A zombie's token is made good again: it sleeps, another serves for a while, and the store forgets all that
         just when the zombie wakes."""
         partition = self._partition()
         owner = next((w for w in self.workers if partition in w.partitions and not w.paused), None)
+        if owner is not None:
+            moment = self.chance.uniform(4.5, 8.0)
+            self._make_zombie(owner, partition, moment, self._give_back)
+            # the heir sends what the sleeper, too late for it, will not decide: what that one decides is one too many
+            self.history.traffic.look(partition, (0.3, 1.5, moment - 0.1))
+
+    def _ambush(self) -> None:
+        """The same to whoever next has one of its requests done; its answer is not read before it wakes."""
+        self._trap = self.chance.choice((*POINTS, HELD_LOAD, HELD_LOAD))
+
+    def passed(self, worker: Worker, partition: int, point: str) -> None:
+        """A request was done, and its answer is on the way."""
+        if point != self._trap or not self._walks_into(worker, partition):
+            return
+        moment = self.chance.choice((self.chance.uniform(0.05, 1.0), self.chance.uniform(1.0, 5.0)))
+        self._make_zombie(worker, partition, moment, self.chance.choice((self._give_back, self._take_again, None)))
+
+    def hold_up(self, worker: Worker, partition: int) -> float:
+        """A load leaves. Answers how many seconds it is on its way while who asked sleeps: it is to see what the heir
+        wrote, and who asked is to find its token good."""
+        if self._trap != HELD_LOAD or not self._walks_into(worker, partition):
+            return 0.0
+        moment = self.chance.uniform(0.5, 4.0)
+        self._make_zombie(worker, partition, moment, self._give_back)
+        return moment * 0.95
+
+    def _walks_into(self, worker: Worker, partition: int) -> bool:
+        if worker.paused or worker.dead or partition not in worker.partitions:
+            return False
+        self._trap = ""
+        return True
+
+    def _make_zombie(
+        self, owner: Worker, partition: int, moment: float, spring: Callable[[int, Worker, object], None] | None
+    ) -> None:
+        """It sleeps, another serves; after about `moment` seconds it wakes, and something happens to the store."""
         others = [worker for worker in self.workers if worker is not owner and not worker.paused]
-        if owner is None or not others:
+        if not others:
             return
         self.history.count("zombies")
         owner.pause()
         heir = self.chance.choice(others)
-        self._give(partition, heir, self.chance.uniform(8.0, 12.0))
-        moment = self.chance.uniform(1.0, 7.0)
-        self.history.later(moment, self._undo, partition)
+        self._give(partition, heir, moment + self.chance.uniform(3.0, 7.0))
+        if spring is not None:
+            left = self.history.primaries[partition].versions[-1]
+            self.history.later(moment, spring, partition, owner, left)
         if self.chance.random() < 0.7:  # the heir sleeps through it
-            self.history.later(moment, heir.pause)
-            self.history.later(moment + self.chance.uniform(0.3, 3.0), heir.resume)
+            self.history.later(max(0.0, moment - self.chance.uniform(0.0, 1.0)), heir.pause)
+            self.history.later(moment + self.chance.uniform(0.5, 3.0), heir.resume)
         self.history.later(max(0.0, moment + self.chance.uniform(-0.05, 0.3)), owner.resume)
 
-    def _undo(self, partition: int | None = None) -> None:
+    def _take_again(self, partition: int, owner: Worker, _: object) -> None:
+        """A copy of its acquire, late on its way, arrives."""
+        if self.history.profile.deeds:
+            Line(owner, partition).take_again()
+
+    def _give_back(self, partition: int, _: Worker, left: object) -> None:
+        """The store is again what it was when the sleeper went to sleep."""
+        if self.history.profile.deeds:
+            primary = self.history.primaries[partition]
+            self._lose(primary, primary.since(left))
+
+    def _undo(self) -> None:
         """The last acquire was not kept: who served before it holds a good token again."""
-        if not self.history.profile.deeds:
-            return  # it heals
-        primary = self.history.primaries[self._partition() if partition is None else partition]
-        if lost := primary.rewind(primary.since_take()):
+        primary = self.history.primaries[self._partition()]
+        self._lose(primary, primary.since_take())
+
+    def _lose(self, primary: Primary, versions: int) -> None:
+        if lost := primary.rewind(versions):
             self.history.count("rewinds")
             self.history.count("versions lost", lost)
 

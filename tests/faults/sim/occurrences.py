@@ -97,14 +97,17 @@ class Occurrences:
         """Whether a window around the refusing is full of what left, or was to leave until it was revoked."""
         left = {t.id: t for t in self.refolded.decided.values() if t.customer.encode() == key}
         left |= {t.id: t for t in self.triggers.of.get(key, ())}
-        left.pop(one.id, None)
-        others, end = list(left.values()), max(one.decided, one.time + play.expires)
+        revoked = left.pop(one.id, None)
+        at, end = one.decided, max(one.decided, one.time + play.expires)
+        if one.reason == "judge" and revoked:  # what was judged is the window it was decided in
+            at, end = one.time, revoked.expires
+        others = list(left.values())
         cooldown = [(1, play.cooldown)] if play.cooldown else []
         caps = {per: [(cap.most, cap.within) for cap in self.caps if cap.per == per] for per in ("customer", "channel")}
-        cooled = self._crowded([t for t in others if t.play == play.id], one.decided, end, cooldown)
-        capped = self._crowded(others, one.decided, end, caps["customer"])
+        cooled = self._crowded([t for t in others if t.play == play.id], at, end, cooldown)
+        capped = self._crowded(others, at, end, caps["customer"])
         full = {
-            name: self._crowded([t for t in others if t.channel == name], one.decided, end, caps["channel"])
+            name: self._crowded([t for t in others if t.channel == name], at, end, caps["channel"])
             for name in play.channels
         }
         match one.reason:

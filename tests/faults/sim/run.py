@@ -10,6 +10,7 @@ from multiprocessing import get_context
 
 import structlog
 
+from streams.engine import poison
 from tests.faults.sim.ablations import ablated
 from tests.faults.sim.history import Outcome, run
 
@@ -29,6 +30,7 @@ MUST_SEE = (
     "aborted transactions",
     "timers fired",
     "timers cancelled",
+    "halts",
 )
 """What a run of many histories must have met: else it proves nothing."""
 
@@ -58,7 +60,7 @@ class Report:
 
 def play(seeds: list[int], ablation: str = "") -> list[Outcome]:
     """Some histories, one after the other, in this process."""
-    quieten()
+    prepare()
     with_what = []
     for seed in seeds:
         with ablated(ablation):
@@ -66,8 +68,9 @@ def play(seeds: list[int], ablation: str = "") -> list[Outcome]:
     return with_what
 
 
-def quieten() -> None:
-    """The engine's log lines would be in virtual time, and many."""
+def prepare() -> None:
+    """For this process: no log lines, they would be many; and a window of poison that fits a short history."""
+    poison.WINDOW = 10
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
 
 

@@ -16,8 +16,6 @@ from tests.faults.sim.lines import ask_kafka
 if TYPE_CHECKING:
     from tests.faults.sim.worker import Worker
 
-POLL = 0.08
-"""Mean seconds between two looks for fetches."""
 STALE_SECONDS = 4.0
 
 
@@ -29,6 +27,8 @@ class Reader:
         self.ends: Ends = {}
         self.positions: dict[Place, int] = {}
         self.resumed: set[Place] = set()
+        self._wanted = asyncio.Event()
+        """Set while there is anything to look for."""
         self._kept: list[tuple[Place, Fetch]] = []
         """What came while the worker was paused."""
         self._last: dict[Place, Fetch] = {}
@@ -38,7 +38,7 @@ class Reader:
     async def bounds(self, partition: int) -> dict[str, tuple[int, int]]:
         logs = self.worker.history.broker.logs
         return await ask_kafka(
-            self.worker, "bounds", lambda: {topic: (0, logs[topic, partition].stable) for topic in INPUTS}
+            self.worker, partition, "bounds", lambda: {topic: (0, logs[topic, partition].stable) for topic in INPUTS}
         )
 
     async def seek(self, partition: int, positions: Mapping[str, int], resume: Collection[str]) -> None:
@@ -46,7 +46,7 @@ class Reader:
         for topic, position in positions.items():
             self.positions[topic, partition] = position
             self.resumed.discard((topic, partition))
-        self.resumed |= {(topic, partition) for topic in resume}
+        self._look_for(partition, resume)
         if TRIGGERS in resume:
             self._remember_earlier(partition)
             self._slow_down(partition)
@@ -61,13 +61,18 @@ class Reader:
 
     def _slow_down(self, partition: int) -> None:
         chance, now = self.worker.history.chance, self.worker.history.loop.time()
+        odds = self.worker.history.profile.odds
         for topic in INPUTS:
-            if topic != TRIGGERS and chance.random() < self.worker.history.profile.odds.slow_topic:
+            if chance.random() < (odds.slow_drain if topic == TRIGGERS else odds.slow_topic):
                 self._slow[topic, partition] = now + chance.uniform(0.3, 4.0)
 
     async def resume(self, partition: int, topics: Collection[str]) -> None:
         await self._thread(partition)
+        self._look_for(partition, topics)
+
+    def _look_for(self, partition: int, topics: Collection[str]) -> None:
         self.resumed |= {(topic, partition) for topic in topics}
+        self._wanted.set()
 
     def forget(self, partition: int) -> None:
         """Revoked."""
@@ -86,7 +91,10 @@ class Reader:
         """Look for fetches for ever."""
         history = self.worker.history
         while True:
-            await asyncio.sleep(history.chance.expovariate(1 / POLL))
+            await asyncio.sleep(history.chance.expovariate(1 / history.profile.poll))
+            if not self.resumed and not self._kept:
+                self._wanted.clear()
+                await self._wanted.wait()
             await self.worker.gate()
             self._hand_over_kept()
             self._commit_group()
@@ -141,6 +149,7 @@ class Reader:
     def _deliver(self, place: Place, fetch: Fetch) -> None:
         if self.worker.paused:
             self._kept.append((place, fetch))
+            self._wanted.set()
         elif not self.worker.dead:
             self.worker.put(place[0], place[1], fetch)
 

@@ -74,6 +74,10 @@ class Primary:
         """How many versions there are from the last acquire on."""
         return self.calls[::-1].index("take") + 1 if "take" in self.calls else 0
 
+    def since(self, version: Any) -> int:
+        """How many versions came after one; 0 also when it is lost."""
+        return next((after for after, one in enumerate(reversed(self.versions)) if one is version), 0)
+
     def split(self) -> None:
         """From here on two of them: what is written to the old one is lost."""
         self.old = self.keeper.make(self.partition)

@@ -1,5 +1,6 @@
 """A short run of the simulator, and each guard taken away on a history that is known to break without it."""
 
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -8,23 +9,47 @@ from multiprocessing import get_context
 
 import pytest
 
+from tests.faults.sim.ablations import ABLATIONS
 from tests.faults.sim.history import Outcome
 from tests.faults.sim.run import Report, play, play_all
 
-SEEDS = range(1, 151)
-RARE = {"revoked triggers"}
+CI = bool(os.environ.get("CI"))
+SEEDS = range(1, 2001 if CI else 151)
+RARE = set[str]() if CI else {"revoked triggers"}
 """What so short a run may miss."""
 BREAKS = {
-    "token-in-commit": (2, "chain"),
-    "token-in-load": (406, "at rest"),
-    "nonce": (45, "ranges"),
-    "offsets-from-redis": (1, "facts"),
-    "timer-catch-up": (4, "timer"),
+    "token-in-commit": (1, "chain"),
+    "token-in-load": (72, "state"),
+    "nonce": (20, "state"),
+    "acquire-compares": (52, "ranges"),
+    "offsets-from-redis": (1, "cap"),
+    "cache-keeps-unsettled": (2, "state"),
+    "idle-proof": (36, "facts"),
+    "revocation": (1, "revoked"),
+    "timer-catch-up": (1, "timer"),
+    "clock-margin": (302, "timer"),
+    "deterministic-ids": (1, "id"),
+    "tick-in-the-turn-record": (1, "state"),
+    "times-compared": (2, "timer"),
+    "trim-after-acknowledgement": (2, "dead letters"),
+    "read-back": (1, "cap"),
+    "known-id": (2, "two contents"),
+    "read-back-takes-out": (2, "id repeated"),
+    "whatever-the-trim-said": (2, "id repeated"),
+    "two-sided-windows": (17, "cap"),
+    "drain-first": (2, "id repeated"),
+    "drain-gathers-triggers-only": (335, "cap"),
+    "fence": (9, "id repeated"),
+    "judge": (282, "cap"),
+    "relay-waits-for-the-drain": (2, "id repeated"),
 }
-"""Guard -> the first seed whose history breaks without it, and what is then found. The others are still to be measured:
+"""Guard -> the first seed whose history breaks without it, and one thing that is then found. All of it is printed by
 `python -m tests.faults.sim --ablate all`."""
+NOT_FOUND = {"end-after-the-fence"}
+"""Not missed in the first 500 seeds: a fence must come between the late end of a transaction and its trim."""
 
 
+@pytest.mark.timeout(600)
 def test_no_history_breaks() -> None:
     report = Report()
     for outcome in play_all(SEEDS):
@@ -51,6 +76,10 @@ def without() -> Iterator[dict[str, Outcome]]:
 def test_a_guard_is_missed(without: dict[str, Outcome], name: str) -> None:
     seed, finding = BREAKS[name]
     assert finding in {fault.partition(":")[0] for fault in without[name].faults}, f"without {name}, seed {seed}"
+
+
+def test_every_guard_is_taken_away() -> None:
+    assert set(BREAKS) == set(ABLATIONS) - NOT_FOUND
 
 
 def test_a_broken_history_says_how_to_see_it_again() -> None:

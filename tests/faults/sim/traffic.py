@@ -5,7 +5,7 @@ A record may come late, twice or not be readable at all; a stranger may write in
 
 import asyncio
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from itertools import count
 from typing import TYPE_CHECKING, Any, Final
 
@@ -70,6 +70,17 @@ class Traffic:
             key = ours[0] if ours else None
             value = self._value(name, START + self.history.loop.time())
             self._append(topic, partition, key, value)
+
+    def look(self, partition: int, moments: Sequence[float]) -> None:
+        """Somebody new looks at products, after so many seconds each; the log has it at once."""
+        count = self.history.profile.partitions
+        key = next(key for n in self._numbers if partition_of(key := b"passer-by-%d" % n, count) == partition)
+        for seconds in moments:
+            self.history.later(seconds, self._look, partition, key)
+
+    def _look(self, partition: int, key: bytes) -> None:
+        value = self._value("Product Viewed", START + self.history.loop.time())
+        self._append(CLICKSTREAM, partition, key, value)
 
     def _happen(self, time: float) -> None:
         """Something happens, and sooner or later is in the log."""

@@ -14,6 +14,7 @@ from streams.engine.fetch import Fetch
 from streams.engine.partition import Partition
 from streams.engine.relay import Leaving
 from streams.engine.world import World
+from tests.faults.sim.chance import skew
 from tests.faults.sim.clock import OWNER, START
 from tests.faults.sim.lines import Lines, Way
 from tests.faults.sim.source import Reader
@@ -32,8 +33,9 @@ class Worker:
         """Partitions whose old primary it still talks to."""
         self.partitions: dict[int, Partition] = {}
         self.version = history.published
-        bound = history.profile.clock_bound
-        self.skew = history.chance.uniform(-bound / 2, bound / 2)
+        self.takes: dict[int, tuple[bytes, bytes]] = {}
+        """Partition -> what its last acquire asked."""
+        self.skew = skew(history.profile.clock_bound, history.chance)
         self._awake = asyncio.Event()
         self._awake.set()
         self.reader = Reader(self)

@@ -222,6 +222,31 @@ async def test_a_lost_fetch_is_fetched_again(rig: Callable[..., Any]) -> None:
     assert (await r.customer(b"ann")).n == 2
 
 
+async def test_a_gap_seen_while_a_term_ends_does_no_harm(
+    rig: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    r = await rig()
+    first = r.serve()
+    await r.run(0.05)
+    r.broker.append(CLICKSTREAM, A, A, A)
+    loop, come = asyncio.get_running_loop(), asyncio.Event()
+
+    def put() -> None:
+        assert first.term is not None
+        first.put(CLICKSTREAM, Fetch([], 7, 8))
+        come.set()
+
+    async def send(_: object) -> None:
+        loop.call_soon(loop.call_soon, put)  # when the others have been cancelled and have not noticed yet
+        raise KafkaTimeoutError
+
+    monkeypatch.setattr(r.outlets[-1], "send", send)
+    await r.run(0.05)
+    assert come.is_set()
+    await r.run(0.3)
+    assert r.broker.visible() == ["ann-2"]
+
+
 async def test_a_timer_fires_only_when_every_log_is_read_up_to_it(rig: Callable[..., Any]) -> None:
     r = await rig()
     r.serve()
