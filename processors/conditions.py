@@ -4,7 +4,7 @@ A play has three kinds of expression: `when` (true or false), `occurrence` (text
 number). All faults of all plays come at once, each with its place inside its expression.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from operator import attrgetter
 from typing import Any, Final, get_args, get_origin, get_type_hints
@@ -81,14 +81,14 @@ class BadConditions(Exception):
 class Bought:
     """`bought(id)` while one view is asked; keeps what it answered, for the reasons. One evaluation at a time."""
 
-    __slots__ = ("answers", "ids")
+    __slots__ = ("answers", "view")
 
     def __init__(self) -> None:
-        self.ids: Mapping[str, float] = {}
+        self.view: View | None = None
         self.answers: dict[str, bool] = {}
 
     def __call__(self, product: str) -> bool:
-        answer = self.answers[product] = product in self.ids
+        answer = self.answers[product] = self.view is not None and product in self.view.bought
         return answer
 
 
@@ -254,7 +254,7 @@ class Asked:
         """The answer, None where there is none."""
         view, conditions = self._view, self._conditions
         bought = conditions.bought
-        bought.ids, bought.answers = view.bought, {}
+        bought.view, bought.answers = view, {}
         answer = question.expression.answer(conditions.given({name: read(view) for name, read in question.reads}))
         if field == "when":
             self._bought[play] = bought.answers

@@ -17,8 +17,9 @@ from processors.proposals import Conditions, Person, Proposal, of_event, of_held
 from processors.seen import repeated
 from processors.sight import look
 from processors.turn import Record, Turn
-from schemas.customer import Customer, Decisions, FeedbackFacts, Waiting, decode_customer, encode_customer
+from schemas.customer import Customer, Decisions, Waiting, decode_customer, encode_customer
 from schemas.event import Event, decode_event
+from schemas.facts import FeedbackFacts
 from schemas.playbook import Play, Playbook
 from schemas.topics import FEEDBACK, TRIGGERS
 from schemas.trigger import decode_feedback, decode_trigger

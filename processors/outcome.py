@@ -2,6 +2,7 @@
 
 from processors import plays
 from processors.policies import Case, permit, release
+from processors.profile import known_as
 from processors.proposals import Proposal, Reasons
 from processors.turn import Turn
 from schemas.customer import REFUSALS_MOST, Customer, Decisions, Sent, Waiting
@@ -57,7 +58,7 @@ class Outcomes:
             decided=turn.now,
             expires=case.expires,
             purpose=play.purpose,
-            aliases=clicks.aliases if clicks else [],
+            aliases=known_as(clicks) if clicks else [],
             offer=play.offer,
             data=reasons.data,
             received=proposal.received,

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 
 from msgspec import Struct
 
+from processors.profile import at
 from processors.turn import Turn
 from schemas.customer import Customer, Decisions, Waiting
 from schemas.event import Event
@@ -51,7 +52,7 @@ def over(customer: Customer, play: Play, since: float) -> bool:
     for facts in (customer.clickstream, customer.cart, customer.pos):
         if facts is not None:
             for name in play.unless:
-                if facts.at.get(name, -1.0) >= since:
+                if at(facts, name, -1.0) >= since:
                     return True
     return False
 

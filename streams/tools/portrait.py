@@ -7,7 +7,10 @@ from datetime import datetime
 from rich.console import Console
 
 from processors import intent
-from processors.sight import cart_view, customer_view, orders_view
+from processors.carts import cart_view
+from processors.profile import known_as
+from processors.sight import customer_view, orders_view
+from schemas.codes import name_of
 from schemas.customer import Customer, Decisions
 from schemas.playbook import Playbook
 
@@ -48,7 +51,7 @@ def _who(id: str, customer: Customer) -> list[str]:
     if clicks:
         told = {"consent": clicks.consent, "reach": clicks.reach}
         lines += [f"{name}: {_flags(flags)}" for name, flags in told.items() if flags]
-        lines += [f"also {', '.join(clicks.aliases)}"] if clicks.aliases else []
+        lines += [f"also {', '.join(known_as(clicks))}"] if clicks.aliases else []
     return lines
 
 
@@ -57,7 +60,7 @@ def _did(customer: Customer, now: float) -> list[str]:
     for topic in ("clickstream", "cart", "pos"):
         facts = getattr(customer, topic)
         if facts:
-            seen = ", ".join(f"{name} {count}" for name, count in facts.counts.items())
+            seen = ", ".join(f"{name_of(key)} {did.count}" for key, did in facts.did.items())
             where = f"; on {_counts(facts.channels)}" if facts.channels else ""
             lines.append(f"{topic}: {seen}; last {ago(now - facts.last)} ago{where}")
     if customer.feedback:
@@ -77,7 +80,7 @@ def _cart(customer: Customer, now: float) -> list[str]:
 def _orders(customer: Customer, now: float) -> list[str]:
     if not customer.pos:
         return []
-    orders, currency = orders_view(customer.pos), customer.pos.currency
+    orders, currency = orders_view(customer.pos), customer.pos.currency[1]
     lines = [f"{orders.count}, of them {orders.receipts} at a till; {orders.spent:,.2f} {currency} in all".rstrip()]
     if orders.last:
         lines.append(f"last {orders.id or 'one'} {ago(now - orders.last)} ago: {', '.join(orders.products[:NEWEST])}")

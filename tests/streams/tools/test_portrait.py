@@ -6,18 +6,8 @@ import msgspec
 import pytest
 from rich.console import Console
 
-from schemas.customer import (
-    CartFacts,
-    ClickFacts,
-    Customer,
-    Decisions,
-    Intent,
-    Line,
-    PosFacts,
-    Seen,
-    Sent,
-    Waiting,
-)
+from schemas.customer import Customer, Decisions, Intent, Sent, Waiting
+from schemas.facts import CartFacts, ClickFacts, Did, Line, PosFacts, Receipt, Seen
 from schemas.playbook import IntentModel, Playbook
 from schemas.trigger import Refusal, Why
 from streams.tools import portrait
@@ -30,33 +20,31 @@ ANN = Customer(
         events=3,
         first=NOW - 900,
         last=NOW - 60,
-        counts={"Product Viewed": 3},
+        did={"pv": Did(3, NOW - 60)},
         channels={"web": 3},
         seen=Seen(b"\x00\xff"),
         zone="Europe/Berlin",
         name="Ann",
         consent={"marketing": False},
-        aliases=["anon-1"],
+        aliases={"anon-1": NOW - 900},
     ),
     cart=CartFacts(
         events=1,
         last=NOW - 50,
-        counts={"Product Added": 1},
+        did={"ad": Did(1, NOW - 50)},
         channels={"web": 1},
-        lines=[Line("p1", 2, 10_000_000, NOW - 50, "cart-1", name="Tent")],
+        lines=[Line(NOW - 50, "p1", 2, 10_000_000, "cart-1", "Tent")],
     ),
     pos=PosFacts(
         events=1,
         last=NOW - 9_000,
-        counts={"Order Completed": 1},
-        at={"Order Completed": NOW - 9_000},
+        did={"oc": Did(1, NOW - 9_000)},
         channels={"store": 1},
         orders=1,
-        receipts=1,
+        tills=1,
         spent=5_000_000,
-        last_order="o1",
-        last_products=["p9"],
-        currency="EUR",
+        receipts=[Receipt(NOW - 9_000, "o1", True, 5_000_000, ["p9"])],
+        currency=(NOW - 9_000, "EUR"),
     ),
     decisions=Decisions(
         intent=Intent(NOW, {"adds": 1.0}),
