@@ -35,23 +35,21 @@ def look_at(facts: ClickFacts, product: Product, second: int) -> None:
     """One more look."""
     if second <= facts.cut:
         return
-    look, viewed = second.to_bytes(WIDTH, "big"), facts.viewed
-    new = Viewed(
-        product.id,
-        look,
-        product.name[:NAME_MOST],
-        product.category[:WORD_MOST],
-        product.brand[:WORD_MOST],
-        product.price,
-    )
-    for at in range(len(viewed) - 1, -1, -1):
-        if viewed[at].id == new.id:
-            new = both(viewed.pop(at), new)
-            break
-    if not viewed or order(viewed[-1]) < order(new):
-        viewed.append(new)
-    else:
-        viewed.append(new)
+    viewed, look, id = facts.viewed, second.to_bytes(WIDTH, "big"), product.id
+    found = [one for one in viewed if one.id == id]
+    new = found[0] if found else Viewed(id, look)
+    if found:
+        viewed.remove(new)
+    if not found or look > new.looks[-WIDTH:]:
+        new.name, new.category = product.name[:NAME_MOST], product.category[:WORD_MOST]
+        new.brand, new.price = product.brand[:WORD_MOST], product.price
+    if found and look > new.looks[-WIDTH:]:
+        new.looks = (new.looks + look)[-WIDTH * LOOKS_MOST :]
+    elif found:
+        details = product.name[:NAME_MOST], product.category[:WORD_MOST], product.brand[:WORD_MOST], product.price
+        new = both(new, Viewed(id, look, *details))
+    viewed.append(new)
+    if len(viewed) > 1 and order(viewed[-2]) > order(new):
         viewed.sort(key=order)
     if len(viewed) > VIEWED_MOST:
         forget(facts)
@@ -69,29 +67,32 @@ def both(known: Viewed, other: Viewed) -> Viewed:
 
 def forget(facts: ClickFacts) -> None:
     """Of too many products, the looks until the last one at the first too many."""
-    if len(facts.viewed) > VIEWED_MOST:
-        facts.cut = last(facts.viewed[-VIEWED_MOST - 1])
-        forget_until(facts, facts.cut)
+    viewed = facts.viewed
+    if len(viewed) > VIEWED_MOST:
+        facts.cut = last(viewed[-VIEWED_MOST - 1])
+    forget_until(facts, facts.cut)
 
 
-def forget_until(facts: ClickFacts, cut: int) -> None:
-    facts.viewed = [one for one in (after(one, cut) for one in facts.viewed) if one.looks]
+def forget_until(facts: ClickFacts, second: int) -> None:
+    viewed, cut = facts.viewed, second.to_bytes(WIDTH, "big")
+    while viewed and viewed[0].looks[-WIDTH:] <= cut:
+        del viewed[0]
+    for at in [at for at, one in enumerate(viewed) if one.looks[:WIDTH] <= cut]:
+        viewed[at] = after(viewed[at], second)
 
 
 def after(viewed: Viewed, cut: int) -> Viewed:
     """What is left of it."""
-    if int.from_bytes(viewed.looks[:WIDTH], "big") <= cut:
-        viewed = Viewed(
-            viewed.id, b"".join(at.to_bytes(WIDTH, "big") for at in times(viewed) if at > cut), *words(viewed)
-        )
-    return viewed
+    looks = b"".join(at.to_bytes(WIDTH, "big") for at in times(viewed) if at > cut)
+    return Viewed(viewed.id, looks, *words(viewed))
 
 
 def join(facts: ClickFacts, a: ClickFacts, b: ClickFacts) -> None:
     """The looks of two, into `facts`, which has none."""
-    found = {one.id: one for one in a.viewed}
-    for one in b.viewed:
-        found[one.id] = both(found[one.id], one) if one.id in found else one
+    found: dict[str, Viewed] = {}
+    for one in (*a.viewed, *b.viewed):
+        copy = Viewed(one.id, one.looks, *words(one))
+        found[one.id] = both(found[one.id], copy) if one.id in found else copy
     facts.cut, facts.viewed = max(a.cut, b.cut), sorted(found.values(), key=order)
     forget_until(facts, facts.cut)
     forget(facts)

@@ -10,8 +10,8 @@ from collections.abc import Iterable, Mapping
 
 from msgspec import Struct
 
-from processors.profile import at
 from processors.turn import Turn
+from schemas.codes import KEY_OF
 from schemas.customer import Customer, Decisions, Waiting
 from schemas.event import Event
 from schemas.playbook import Play, Playbook
@@ -52,7 +52,8 @@ def over(customer: Customer, play: Play, since: float) -> bool:
     for facts in (customer.clickstream, customer.cart, customer.pos):
         if facts is not None:
             for name in play.unless:
-                if at(facts, name, -1.0) >= since:
+                did = facts.did.get(KEY_OF.get(name, name))
+                if did is not None and did.at >= since:
                     return True
     return False
 

@@ -13,7 +13,7 @@ from processors.looks import look_at
 from processors.tastes import count, like
 from processors.touches import number_of, touched
 from processors.windows import MONEY, put
-from schemas.codes import CODES, KEYS, OWN, OWN_KEY, key_of
+from schemas.codes import CODES, KEY_OF, KEYS, OWN, OWN_KEY
 from schemas.customer import Customer
 from schemas.event import (
     ADDED,
@@ -194,7 +194,7 @@ def tally(facts: EventFacts, event: Event) -> None:
 
 def at(facts: EventFacts | None, name: str, never: float = 0.0) -> float:
     """Event time of the latest event of this name; `never` when there was none."""
-    did = facts.did.get(key_of(name)) if facts is not None else None
+    did = facts.did.get(KEY_OF.get(name, name)) if facts is not None else None
     return did.at if did is not None else never
 
 

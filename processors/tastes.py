@@ -36,14 +36,21 @@ def like(likes: dict[int, Likes], product: Product, second: int) -> None:
             return
         month = likes[at] = Likes({}, {}, {}, {})
         keep_newest(likes)
-    if product.category:
-        count(month.categories, product.category[:WORD_MOST], LIKED_MOST)
-    if product.brand:
-        count(month.brands, product.brand[:WORD_MOST], LIKED_MOST)
+    for counts, word in (
+        (month.categories, product.category),
+        (month.brands, product.brand),
+        (month.sizes, product.size),
+    ):
+        if word in counts:  # nearly always; what is too long is not
+            counts[word] += 1
+        elif word:
+            count(counts, word[:WORD_MOST], LIKED_MOST)
     if product.price > 0:
-        count(month.bands, (product.price // MICROS).bit_length(), LIKED_MOST)
-    if product.size:
-        count(month.sizes, product.size[:WORD_MOST], LIKED_MOST)
+        band, bands = (product.price // MICROS).bit_length(), month.bands
+        if band in bands:
+            bands[band] += 1
+        else:
+            count(bands, band, LIKED_MOST)
 
 
 def keep_newest(likes: dict[int, Likes]) -> None:

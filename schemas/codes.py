@@ -71,7 +71,5 @@ def name_of(key: str) -> str:
     return "other" if key == OWN_KEY else NAMES.get(key, key)
 
 
-def key_of(name: str) -> str:
-    """The key a name is counted by."""
-    code = CODES.get(name)
-    return code[0] if code else name
+KEY_OF: Final = {name: key for name, (key, _) in CODES.items()}
+"""A name that is not here is its own key."""
