@@ -31,6 +31,7 @@ from schemas.event import (
 from schemas.facts import (
     ALIASES_MOST,
     COMPLAINTS_MOST,
+    DAY,
     FLAGS_MOST,
     HOUR,
     LINES_MOST,
@@ -38,8 +39,8 @@ from schemas.facts import (
     NAMES_MOST,
     ORDER_MOST,
     PLACES_MOST,
+    RECEIPT,
     RECEIPTS_MOST,
-    WEEK_HOURS,
     WORD_MOST,
     CartFacts,
     ClickFacts,
@@ -181,8 +182,10 @@ def tally(facts: EventFacts, event: Event) -> None:
     facts.events += 1
     put(facts, second, key, 1)
     facts.touches = touched(facts.touches, second, number, channel, event.sentiment)
-    week, hour = facts.week, second // HOUR % WEEK_HOURS
-    week[hour] = week.get(hour, 0) + 1
+    clock, hour = facts.clock, second // HOUR % 24
+    clock[hour] = clock.get(hour, 0) + 1
+    weekdays, weekday = facts.weekdays, (second // DAY + 3) % 7 + 1
+    weekdays[weekday] = weekdays.get(weekday, 0) + 1
     if channel:
         place = channel if channel in PLACES else OTHER
         facts.channels[place] = facts.channels.get(place, 0) + 1
@@ -285,7 +288,7 @@ def forget(facts: PosFacts) -> None:
     """Of sorted orders the newest with so many lines are kept; categories are kept of the last."""
     receipts, lines = facts.receipts, 0
     for receipt in reversed(receipts):
-        lines += 1 + len(receipt.products)
+        lines += RECEIPT + len(receipt.products)
         if lines > RECEIPTS_MOST and (place := (receipt.at, receipt.id)) > facts.cut:
             facts.cut = place
     kept = [receipt for receipt in receipts if (receipt.at, receipt.id) > facts.cut]

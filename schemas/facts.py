@@ -20,15 +20,16 @@ SEEN_MOST: Final = 4_096
 """... or this many of the newest, of a customer and topic."""
 NAMES_MOST: Final = 64
 """A shop's own event names counted by name. Those of `schemas.codes` always are: no flood can hide an order."""
-LINES_MOST: Final = 50
+LINES_MOST: Final = 30
 """Lines added to carts, and lines taken out, each."""
 VIEWED_MOST: Final = 20
 """Products looked at."""
-LOOKS_MOST: Final = 12
+LOOKS_MOST: Final = 8
 """Times of looking kept of each."""
-RECEIPTS_MOST: Final = 200
-"""Orders kept: the newest that have, each with its products, at most so many lines."""
-ORDER_MOST: Final = 99
+RECEIPTS_MOST: Final = 150
+RECEIPT: Final = 3
+"""Orders kept: the newest that have at most so many products, each order counting as three more."""
+ORDER_MOST: Final = 72
 """Products kept of one order."""
 ALIASES_MOST: Final = 20
 FLAGS_MOST: Final = 32
@@ -36,7 +37,7 @@ FLAGS_MOST: Final = 32
 TOUCHES_MOST: Final = 100
 PLACES_MOST: Final = 8
 """Stores, and kinds of devices."""
-LIKED_MOST: Final = 24
+LIKED_MOST: Final = 12
 """Categories, brands, price bands, sizes of one month."""
 MONTHS: Final = 3
 """Months of likes kept."""
@@ -52,7 +53,6 @@ MINUTES: Final = 300
 HOUR: Final = 3_600
 DAY: Final = 86_400
 """Seconds of a bucket of `minutes`, `hours`, `days`."""
-WEEK_HOURS: Final = 168
 MONTH: Final = 30 * DAY
 """Seconds of a month of likes."""
 MINUTES_MOST: Final = 12
@@ -134,8 +134,10 @@ class EventFacts(Struct, omit_defaults=True):
     """The timeline: the newest 100, newest last, TOUCH bytes each."""
     channels: dict[str, int] = {}
     """web, app, store -> events seen there."""
-    week: dict[int, int] = {}
-    """Hour of the week (UTC, from Thursday 0:00, as the epoch began) -> events."""
+    clock: dict[int, int] = {}
+    """Hour of the day (UTC) -> events."""
+    weekdays: dict[int, int] = {}
+    """Day of the week (UTC, 1 is Monday) -> events."""
     stores: dict[str, int] = {}
     devices: dict[str, int] = {}
     likes: dict[int, Likes] = {}

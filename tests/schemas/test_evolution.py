@@ -11,7 +11,7 @@ CUSTOMER = b"""{
 "clickstream": {"next": 7, "seen": {"now": "hPD9BF67QKg=", "since": 1790000001.0}, "events": 2, "first": 1790000001.0,
   "last": 1790000002.0, "did": {"pv": [2, 1790000002.0]}, "minutes": [[5966666, {"pv": 2}]],
   "hours": [[497222, {"pv": 1}]], "days": [[20717, {"pv": 1}]], "touches": "arFJgQYQ", "channels": {"web": 2},
-  "week": {"110": 2}, "stores": {"s7": 1}, "devices": {"ios": 2},
+  "clock": {"14": 2}, "weekdays": {"1": 2}, "stores": {"s7": 1}, "devices": {"ios": 2},
   "likes": {"690": [{"Shoes": 2}, {"B": 1}, {"4": 2}, {}]},
   "viewed": [["boots", "arFJgWqxSYI=", "Boots", "Shoes", "B", 10000000]], "cut": 1780000000,
   "session": [1790000002.0, "s1"], "zone": "Asia/Tokyo", "consent": {"marketing": true}, "reach": {"push": false},

@@ -8,6 +8,7 @@ import base64
 import struct
 from collections import Counter
 from collections.abc import Callable, Iterable
+from datetime import UTC, datetime
 from typing import Any
 
 Event = dict[str, Any]
@@ -50,6 +51,10 @@ def second(event: Event) -> int:
     return int(event["time"])
 
 
+def moment(event: Event) -> datetime:
+    return datetime.fromtimestamp(second(event), UTC)
+
+
 def shared(events: list[Event]) -> Facts:
     times = [event["time"] for event in events]
     names = {event["name"] for event in events} - KEYS.keys() - TAKEN
@@ -73,7 +78,8 @@ def shared(events: list[Event]) -> Facts:
             (second(e), int(KEYS.get(e["name"], "xx0")[2:]), e.get("channel", ""), e.get("sentiment")) for e in events
         ),
         "channels": dict(Counter(place if place in ("web", "app", "store") else "other" for place in places)),
-        "week": {str(hour): n for hour, n in Counter(second(e) // 3600 % 168 for e in events).items()},
+        "clock": {str(hour): n for hour, n in Counter(moment(e).hour for e in events).items()},
+        "weekdays": {str(day): n for day, n in Counter(moment(e).isoweekday() for e in events).items()},
         "stores": firsts(Counter(e["store"][:64] for e in events if e.get("store")), 8),
         "devices": firsts(Counter(e["device"][:64] for e in events if e.get("device")), 8),
         "likes": likes(events),
@@ -117,8 +123,8 @@ def likes(events: list[Event]) -> Facts:
         mine = [product for at, product in rows if at == month]
         words = [Counter(p[word][:64] for p in mine if p.get(word)) for word in ("category", "brand", "size")]
         bands = Counter((p["price"] // 1_000_000).bit_length() for p in mine if p.get("price", 0) > 0)
-        category, brand, size = (firsts(one, 24) for one in words)
-        found[str(month)] = [category, brand, {str(band): n for band, n in firsts(bands, 24).items()}, size]
+        category, brand, size = (firsts(one, 12) for one in words)
+        found[str(month)] = [category, brand, {str(band): n for band, n in firsts(bands, 12).items()}, size]
     return found
 
 
@@ -167,7 +173,7 @@ def looks(events: list[Event]) -> tuple[list[Any], int]:
     found = []
     for id in sorted((id for id in newest if newest[id] > cut), key=lambda id: (newest[id], id)):
         mine = sorted((*one, *other[:2]) for one, other in rows if other[2] == id and one[0] > cut)
-        packed = b64(struct.pack(">I", row[0]) for row in mine[-12:])
+        packed = b64(struct.pack(">I", row[0]) for row in mine[-8:])
         found.append([id, packed, *mine[-1][1:]])
     return found, cut
 
@@ -219,7 +225,7 @@ def carts(events: list[Event], _: str) -> Facts:
     ]
     taken = [[e["time"], p["id"], p.get("quantity", 1)] for e, p in rows if e["name"] == "Product Removed"]
     currency = latest(events, "currency")
-    return {**shared(events), "lines": sorted(lines)[-50:], "taken": sorted(taken)[-50:], "currency": currency}
+    return {**shared(events), "lines": sorted(lines)[-30:], "taken": sorted(taken)[-30:], "currency": currency}
 
 
 def detail(product: Event) -> tuple[str, str]:
@@ -231,9 +237,9 @@ def tills(events: list[Event], _: str) -> Facts:
     back = [abs(event.get("total", 0)) for event in events if event["name"] == "Order Refunded"]
     online = [event["time"] for event in orders if event.get("channel") != "store"]
     receipts = sorted(receipt(event) for event in orders)
-    sums = {(r[0], r[1]): sum(1 + len(other[4]) for other in receipts if other[:2] >= r[:2]) for r in receipts}
-    cut = max((place for place in sums if sums[place] > 200), default=(0.0, ""))
-    receipts = [r for r in receipts if sums[r[0], r[1]] <= 200]
+    sums = {(r[0], r[1]): sum(3 + len(other[4]) for other in receipts if other[:2] >= r[:2]) for r in receipts}
+    cut = max((place for place in sums if sums[place] > 150), default=(0.0, ""))
+    receipts = [r for r in receipts if sums[r[0], r[1]] <= 150]
     return {
         **shared(events),
         "receipts": [[*r[:5], r[5] if r is receipts[-1] else []] for r in receipts],
@@ -257,7 +263,7 @@ def receipt(event: Event) -> list[Any]:
 
 
 def once(names: Iterable[str]) -> list[str]:
-    return list(dict.fromkeys(names))[:99]
+    return list(dict.fromkeys(names))[:72]
 
 
 def answers(events: list[Event], _: str) -> Facts:
@@ -287,7 +293,10 @@ EMPTY: Facts = {
     **dict.fromkeys(("first", "last", "identified", "last_online"), 0.0),
     **dict.fromkeys(("touches", "zone", "name", "tier"), ""),
     **{name: [] for name in ("minutes", "hours", "days", "viewed", "lines", "taken", "receipts")},
-    **{name: {} for name in ("did", "channels", "week", "stores", "devices", "likes", "consent", "reach", "told")},
+    **{
+        name: {}
+        for name in ("did", "channels", "clock", "weekdays", "stores", "devices", "likes", "consent", "reach", "told")
+    },
     **{"seen": {}, "aliases": {}, "complaints": {}, "counts": {}, "session": [0.0, ""], "currency": [0.0, ""]},
 }
 """What a field that is not written means."""
