@@ -13,7 +13,10 @@ from msgspec import Struct
 from msgspec.structs import asdict
 
 from processors.cel import BadExpression, Expression, Failure, Language, Problem, kind_word
+from processors.counters import COUNTERS, EVER, PREDICATES
 from processors.view import ItemView, View
+from processors.windows import WINDOWS
+from schemas.customer import Customer
 from schemas.playbook import Play, Playbook
 
 KINDS: Final = {str: "string", float: "double", int: "int", bool: "bool"}
@@ -21,7 +24,9 @@ RENAMED: Final = {"score": "intent.score", "channel": "channel.usual"}
 """Fields of the view that conditions call otherwise."""
 REMEMBERED: Final = frozenset(("event.name", "event.id", "event.time", "event.day"))
 """What is left of the event when its silence is over."""
-FLEETING: Final = frozenset(("now", "intent.score", "channel.usual"))
+FLEETING: Final = frozenset(
+    ("now", "intent.score", "channel.usual", "engagement.tier", "rfm.recency", "segment", "stage", "habits.channel")
+)
 """What changes without a record: no occurrence may rest on it."""
 
 
@@ -36,6 +41,8 @@ def _variables(shape: type[Struct], path: str = "") -> Iterator[tuple[str, str, 
         elif get_origin(hint) is dict:
             if place != "bought":
                 yield name, place, "map<string,dyn>"
+        elif hint is Customer:
+            continue
         elif hint in KINDS:
             yield name, place, KINDS[hint]
         else:
@@ -78,18 +85,42 @@ class BadConditions(Exception):
         self.slips = slips
 
 
-class Bought:
-    """`bought(id)` while one view is asked; keeps what it answered, for the reasons. One evaluation at a time."""
+class Functions:
+    """What conditions may call while one view is asked; keeps what was answered, for the reasons. One evaluation at a
+    time."""
 
     __slots__ = ("answers", "view")
 
     def __init__(self) -> None:
         self.view: View | None = None
-        self.answers: dict[str, bool] = {}
+        self.answers: dict[str, str | bool] = {}
 
-    def __call__(self, product: str) -> bool:
-        answer = self.answers[product] = self.view is not None and product in self.view.bought
-        return answer
+    def predicates(self) -> dict[str, Callable[[str], bool]]:
+        return {name: self._asked(name, impl) for name, impl in PREDICATES.items()}
+
+    def counters(self) -> dict[str, Callable[[str], dict[str, int]]]:
+        return {name: self._counted(name, impl) for name, impl in COUNTERS.items()}
+
+    def _asked(self, name: str, impl: Callable[[View, str], bool]) -> Callable[[str], bool]:
+        def call(what: str) -> bool:
+            answer = self.answers[f"{name}({what})"] = self.view is not None and impl(self.view, what)
+            return answer
+
+        return call
+
+    def _counted(self, name: str, impl: Callable[[View, str], dict[str, int]]) -> Callable[[str], dict[str, int]]:
+        def call(what: str) -> dict[str, int]:
+            counts = impl(self.view, what) if self.view is not None else {}
+            self.answers[f"{name}({what})"] = ", ".join(f"{word} {many}" for word, many in counts.items())
+            return counts
+
+        return call
+
+
+def called() -> dict[str, str]:
+    """Functions and what they give, as `kairos playbook words` lists them."""
+    windows = "|".join((*WINDOWS, EVER))
+    return {f"{name}(text)": "bool" for name in PREDICATES} | {f"{name}(text).{windows}": "int" for name in COUNTERS}
 
 
 class Question(Struct):
@@ -115,8 +146,8 @@ class Compiler:
     """Makes expressions of texts, all of one language."""
 
     def __init__(self) -> None:
-        self.bought = Bought()
-        self.language = Language(VARIABLES, ITEM_FIELDS, {"bought": self.bought})
+        self.functions = calls = Functions()
+        self.language = Language(VARIABLES, ITEM_FIELDS, calls.predicates(), calls.counters(), [*WINDOWS, EVER])
         self._made: dict[tuple[str, str, bool], Expression] = {}
 
     def expression(self, field: str, text: str, after: bool) -> Expression:
@@ -193,10 +224,10 @@ def texts(play: Play) -> Iterator[tuple[str, str]]:
 class Conditions:
     """All conditions of a playbook."""
 
-    __slots__ = ("bought", "given", "plays")
+    __slots__ = ("functions", "given", "plays")
 
     def __init__(self, compiler: Compiler, plays: dict[str, Compiled]) -> None:
-        self.bought = compiler.bought
+        self.functions = compiler.functions
         self.given = compiler.language.given
         self.plays = plays
 
@@ -212,11 +243,11 @@ class Asked:
     Propose only when `holds` is true, `occurrence` is not empty and, after `data`, `error` still is.
     """
 
-    __slots__ = ("_bought", "_conditions", "_errors", "_view")
+    __slots__ = ("_called", "_conditions", "_errors", "_view")
 
     def __init__(self, conditions: Conditions, view: View) -> None:
         self._conditions, self._view = conditions, view
-        self._bought: dict[str, dict[str, bool]] = {}
+        self._called: dict[str, dict[str, str | bool]] = {}
         self._errors: dict[str, str] = {}
 
     def holds(self, play: str) -> bool:
@@ -246,18 +277,18 @@ class Asked:
         return self._errors.get(play, "")
 
     def facts(self, play: str) -> dict[str, str | float | bool]:
-        """What the condition looked at: each variable it names, with its value, and each `bought(id)` it asked."""
+        """What the condition looked at: each variable it names, with its value, and each function it called."""
         told = {name: _fact(_READ[name](self._view)) for name, _ in self._conditions.plays[play].when.reads}
-        return told | {f"bought({product})": yes for product, yes in self._bought.get(play, {}).items()}
+        return told | self._called.get(play, {})
 
     def _ask(self, play: str, field: str, question: Question) -> object:
         """The answer, None where there is none."""
         view, conditions = self._view, self._conditions
-        bought = conditions.bought
-        bought.view, bought.answers = view, {}
+        functions = conditions.functions
+        functions.view, functions.answers = view, {}
         answer = question.expression.answer(conditions.given({name: read(view) for name, read in question.reads}))
         if field == "when":
-            self._bought[play] = bought.answers
+            self._called[play] = functions.answers
         if isinstance(answer, Failure):
             self._errors.setdefault(play, f"{field}: {answer.reason}")
             return None

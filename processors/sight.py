@@ -6,7 +6,7 @@ It is a view of the customer as of the question: ask before the customer changes
 from collections.abc import Callable
 from typing import Any, Final, cast
 
-from processors import intent
+from processors import counters, intent, traits
 from processors.carts import NO_CART, cart_view, purchases
 from processors.channels import usual
 from processors.looks import WIDTH, last
@@ -76,6 +76,14 @@ def bought_of(sight: Sight) -> dict[str, float]:
     return purchases(sight._of.pos) if sight._of.pos else {}
 
 
+def segment_of(sight: Sight) -> str:
+    return sight._of.decisions.segment if sight._of.decisions else ""
+
+
+def stage_of(sight: Sight) -> str:
+    return sight._of.decisions.stage if sight._of.decisions else ""
+
+
 PARTS: Final[dict[str, Callable[[Sight], Any]]] = {
     "event": event_of,
     "customer": customer_of,
@@ -85,6 +93,16 @@ PARTS: Final[dict[str, Callable[[Sight], Any]]] = {
     "channel": channel_of,
     "complements": complements_of,
     "bought": bought_of,
+    "events": lambda sight: counters.events(sight._of, sight.now),
+    "spent": lambda sight: counters.spent(sight._of, sight.now),
+    "likes": lambda sight: traits.likes(sight._of, sight.now),
+    "habits": lambda sight: traits.habits(sight._of, sight.now),
+    "service": lambda sight: traits.service(sight._of),
+    "rfm": lambda sight: traits.rfm(sight._of, sight._playbook.rfm, sight.now),
+    "engagement": lambda sight: traits.engagement(sight._of, sight._playbook.engagement, sight.now),
+    "segment": segment_of,
+    "stage": stage_of,
+    "of": lambda sight: sight._of,
 }
 """Field of the view -> how it comes about."""
 
@@ -129,6 +147,7 @@ def customer_view(customer: Customer, key: bytes) -> CustomerView:
         last=max((one.last for one in facts), default=0.0),
     )
     if clicks:
+        view.points = clicks.points
         view.name, view.tier, view.zone, view.session = clicks.name, clicks.tier, clicks.zone, clicks.session[1]
         view.viewed = viewed_since(clicks, at(pos, ORDERED))
     return view
@@ -149,6 +168,8 @@ def orders_view(pos: PosFacts) -> OrdersView:
     return OrdersView(
         count=pos.orders,
         receipts=pos.tills,
+        refunds=pos.refunds,
+        refunded=pos.refunded / MICROS,
         spent=pos.spent / MICROS,
         last=at(pos, ORDERED),
         id=latest.id if latest else "",

@@ -65,6 +65,16 @@ class Decisions(Struct, omit_defaults=True):
     """Play -> the arming time last concluded: fired, refused or cancelled."""
     sent: list[Sent] = []
     """Remembered for the longest cap window plus the horizon."""
+    segment: str = ""
+    """The leaf the customer is in."""
+    segment_since: float = 0.0
+    stage: str = ""
+    stage_since: float = 0.0
+    """Event time of the change, or when the silence was over."""
+    stage_last: float = 0.0
+    """Event time of the latest event of this customer, as far as the stage has heard: silence counts from it."""
+    look: float = 0.0
+    """When time alone may change segment or stage; 0: not known to."""
     refused: list[Refusal] = []
     """The newest, REFUSALS_MOST at most."""
 

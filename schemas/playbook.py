@@ -98,6 +98,32 @@ class IntentModel(Part):
     """What the weights were fitted on, in words."""
 
 
+Bounds = Annotated[list[FiniteFloat], Field(min_length=1, max_length=9)]
+
+
+class Rfm(Part):
+    """Bounds between the classes of recency, frequency and money, usually quantiles of the shop's own customers."""
+
+    recency: Annotated[list[Duration], Field(min_length=1, max_length=9)] = [
+        30 * 86_400.0,
+        90 * 86_400.0,
+        180 * 86_400.0,
+        365 * 86_400.0,
+    ]
+    """Times since the latest order, shortest first: within the first is best."""
+    frequency: Bounds = [2, 3, 5, 9]
+    """Orders ever, least first: as many as the last, or more, is best."""
+    monetary: Bounds = [50, 100, 250, 500]
+    """Money spent ever."""
+
+
+class Tier(Part):
+    """A tier of engagement, and the events in the last 30 days it begins at."""
+
+    name: Name
+    events: Annotated[int, Field(ge=0)]
+
+
 class Channels(Part):
     """Delivery channels, and which of them is usual for where a customer is seen."""
 
@@ -140,6 +166,14 @@ class Playbook(Part):
     policies: Policies = Policies()
     intent: IntentModel = IntentModel()
     channels: Channels = Channels()
+    rfm: Rfm = Rfm()
+    engagement: list[Tier] = [
+        Tier(name="high", events=30),
+        Tier(name="medium", events=8),
+        Tier(name="low", events=1),
+        Tier(name="none", events=0),
+    ]
+    """Tiers, most events first: the first that is reached counts."""
     complements: dict[str, list[str]] = {}
     """Product id or category -> products that go with it, best first."""
     plays: list[Play] = []
