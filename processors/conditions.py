@@ -161,6 +161,16 @@ class Compiler:
         self._made[field, text, after] = made
         return made
 
+    def rule_problems(self, text: str, event: bool) -> list[Problem]:
+        """Every fault in a condition of segments or stages; without an event, none may be asked about."""
+        try:
+            names = self.expression("when", text, False).names
+        except BadExpression as exc:
+            return exc.problems
+        asked = [] if event else sorted(name for name in names if name.startswith("event.") or name == "segment")
+        wanted = "customer, cart, orders, did(name), ..."
+        return [_found(text, name, f"{name} is not known to a segment", wanted) for name in asked]
+
     def slips(self, number: int, play: str, fields: Iterable[tuple[str, str]], after: bool) -> Iterator[Slip]:
         """Every fault in the expressions of a play: (field, text)."""
         for field, text in fields:
@@ -204,7 +214,17 @@ def compile(playbook: Playbook, compiler: Compiler | None = None) -> "Conditions
         slips += compiler.slips(number, play.id, texts(play), play.after is not None)
     if slips:
         raise BadConditions(slips)
-    return Conditions(compiler, {play.id: _compiled(compiler, play) for play in playbook.plays})
+    made = {name: Question.of(compiler.expression("when", text, False)) for name, _, text in rules(playbook)}
+    return Conditions(compiler, {play.id: _compiled(compiler, play) for play in playbook.plays}, made)
+
+
+def rules(playbook: Playbook) -> Iterator[tuple[str, bool, str]]:
+    """(name, whether an event is asked about, condition) of segments and stages."""
+    for level in playbook.segments.levels:
+        for leaf in level.leaves:
+            yield f"segment:{leaf.id}", False, leaf.when
+    for number, move in enumerate(playbook.stages.table if playbook.stages else ()):
+        yield f"stage:{number}", True, move.when
 
 
 def _compiled(compiler: Compiler, play: Play) -> Compiled:
@@ -224,12 +244,12 @@ def texts(play: Play) -> Iterator[tuple[str, str]]:
 class Conditions:
     """All conditions of a playbook."""
 
-    __slots__ = ("functions", "given", "plays")
+    __slots__ = ("functions", "given", "plays", "rules")
 
-    def __init__(self, compiler: Compiler, plays: dict[str, Compiled]) -> None:
+    def __init__(self, compiler: Compiler, plays: dict[str, Compiled], rules: dict[str, Question]) -> None:
         self.functions = compiler.functions
         self.given = compiler.language.given
-        self.plays = plays
+        self.plays, self.rules = plays, rules
 
     def at(self, view: View) -> "Asked":
         """The conditions over one view. Costs nothing until something is asked."""
@@ -253,6 +273,10 @@ class Asked:
     def holds(self, play: str) -> bool:
         """Whether the play's `when` is true."""
         return self._ask(play, "when", self._conditions.plays[play].when) is True
+
+    def rule(self, name: str) -> bool:
+        """Whether a condition of segments or stages is true; one without an answer is not."""
+        return self._ask(name, "when", self._conditions.rules[name]) is True
 
     def occurrence(self, play: str) -> str:
         """What the trigger is about; empty when it could not be told."""

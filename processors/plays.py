@@ -110,4 +110,7 @@ def due(waiting: Mapping[str, Waiting], until: float) -> list[str]:
 
 def wake(decisions: Decisions | None) -> float | None:
     """When the customer next wants waking."""
-    return min((one.due for one in decisions.waiting.values()), default=None) if decisions else None
+    if decisions is None:
+        return None
+    due = min((one.due for one in decisions.waiting.values()), default=None)
+    return due if not decisions.look or (due is not None and due < decisions.look) else decisions.look

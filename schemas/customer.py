@@ -71,8 +71,6 @@ class Decisions(Struct, omit_defaults=True):
     stage: str = ""
     stage_since: float = 0.0
     """Event time of the change, or when the silence was over."""
-    stage_last: float = 0.0
-    """Event time of the latest event of this customer, as far as the stage has heard: silence counts from it."""
     look: float = 0.0
     """When time alone may change segment or stage; 0: not known to."""
     refused: list[Refusal] = []

@@ -104,6 +104,9 @@ ADDED, REMOVED, CART_VIEWED, CHECKOUT = "Product Added", "Product Removed", "Car
 ORDERED, CANCELLED, REFUNDED = "Order Completed", "Order Cancelled", "Order Refunded"
 COMPLAINED, SETTLED, SURVEYED = "Complaint Opened", "Complaint Closed", "Survey Answered"
 
+SEGMENT_ENTERED, SEGMENT_LEFT, STAGE_CHANGED = "Segment Entered", "Segment Left", "Stage Changed"
+"""Made by the engine, and in no topic: what plays may hear when a customer's standing changes."""
+
 CART_NAMES: Final = frozenset(
     (
         ADDED,

@@ -98,6 +98,57 @@ class IntentModel(Part):
     """What the weights were fitted on, in words."""
 
 
+OTHERS = "others"
+"""The leaf of those no other leaf takes."""
+
+
+class Leaf(Part):
+    """A segment. The condition is CEL over the view, without the event."""
+
+    id: Name
+    when: str
+
+
+class Level(Part):
+    """Leaves of one kind, as demographic, behavioural, real time."""
+
+    level: Name
+    leaves: Annotated[list[Leaf], Field(min_length=1)]
+
+
+class Segments(Part):
+    """A waterfall: levels and leaves in order, and the first leaf whose condition holds takes the customer."""
+
+    every: Duration = 86_400.0
+    """How often conditions that ask `now` or `intent.score` are asked again though nothing happened."""
+    levels: list[Level] = []
+
+
+class Move(Part):
+    """A row of the table of stages: on these events, when this holds, from these stages to that."""
+
+    from_: Annotated[list[Name], Field(alias="from", min_length=1)]
+    on: Annotated[list[str], Field(min_length=1)]
+    when: str = "true"
+    to: Name
+
+
+class Lapse(Part):
+    """Silence of so long lets a customer lapse from a stage to another."""
+
+    from_: Name = Field(alias="from")
+    after: Duration
+    to: Name
+
+
+class Stages(Part):
+    """A state machine. Everybody begins in the first stage."""
+
+    first: Name
+    table: Annotated[list[Move], Field(min_length=1)]
+    lapse: list[Lapse] = []
+
+
 Bounds = Annotated[list[FiniteFloat], Field(min_length=1, max_length=9)]
 
 
@@ -166,6 +217,8 @@ class Playbook(Part):
     policies: Policies = Policies()
     intent: IntentModel = IntentModel()
     channels: Channels = Channels()
+    segments: Segments = Segments()
+    stages: Stages | None = None
     rfm: Rfm = Rfm()
     engagement: list[Tier] = [
         Tier(name="high", events=30),
