@@ -1,12 +1,12 @@
 """What conditions count and ask by a word of their own: `did("Product Viewed").week`, `views("shoes").day`."""
 
 from collections.abc import Callable, Iterable
-from typing import Final
+from typing import Final, cast
 
 from processors.looks import times
 from processors.profile import at
 from processors.view import EventsView, SpentView, View
-from processors.windows import MONEY, WINDOWS, total
+from processors.windows import MONEY, WINDOWS, total, window
 from schemas.codes import KEY_OF
 from schemas.customer import Customer
 from schemas.event import MICROS
@@ -19,15 +19,28 @@ def facts_of(customer: Customer) -> Iterable[EventFacts]:
     return [facts for facts in (customer.clickstream, customer.cart, customer.pos) if facts is not None]
 
 
+class Windows:
+    """EventsView or SpentView, each window worked out when it is asked for."""
+
+    def __init__(self, facts: Iterable[EventFacts], now: float, ever: float, key: str = "") -> None:
+        self.ever = ever
+        self._facts, self._now, self._key = facts, now, key
+
+    def __getattr__(self, word: str) -> int | float:
+        if word not in WINDOWS:
+            raise AttributeError(f"windows are {', '.join(WINDOWS)}; wanted {word}")
+        value = window(self._facts, self._now, word, self._key)
+        return value / MICROS if self._key == MONEY else value
+
+
 def events(customer: Customer, now: float) -> EventsView:
     facts = facts_of(customer)
-    return EventsView(**total(facts, now), ever=sum(one.events for one in facts))
+    return cast(EventsView, Windows(facts, now, sum(one.events for one in facts)))
 
 
 def spent(customer: Customer, now: float) -> SpentView:
     pos = customer.pos
-    found = {word: micros / MICROS for word, micros in total([pos] if pos else [], now, MONEY).items()}
-    return SpentView(**found, ever=pos.spent / MICROS if pos else 0.0)
+    return cast(SpentView, Windows([pos] if pos else [], now, pos.spent / MICROS if pos else 0.0, MONEY))
 
 
 def did(view: View, name: str) -> dict[str, int]:

@@ -102,9 +102,8 @@ class Decider:
                 if decisions is None:
                     decisions = customer.decisions = Decisions()
                 intent.warm(decisions.intent, feature, event.dwell, min(event.time, now), half_life)
-                if needed:
+                if needed and self.standing.event(turn, Person(key, customer, decisions), topic, event):
                     stands.add(key)
-                    self.standing.event(turn, Person(key, customer, decisions), event)
                 if heard is not None:
                     self._hear(turn, Person(key, customer, decisions), event, heard)
         for key in sorted(stands):

@@ -17,9 +17,10 @@ from processors.profile import at
 from processors.proposals import Answers
 from processors.windows import WINDOWS
 from schemas.customer import Customer
-from schemas.event import ORDERED
+from schemas.event import COMPLAINED, ORDERED, SETTLED, Event
 from schemas.facts import DAY, HOUR, MINUTES
 from schemas.playbook import OTHERS, Playbook
+from schemas.topics import CART, POS
 
 GAP: Final = 60.0
 """Seconds: time alone changes a segment no sooner than so long after it was last asked."""
@@ -27,6 +28,30 @@ WORD: Final = re.compile(r"\b(?:events|spent)\s*\.\s*(hour|day|week|month)\b|\)\
 OFTEN: Final = re.compile(r"\b(?:now\b|intent\s*\.\s*score)")
 RECENCY: Final = re.compile(r"\brfm\s*\.\s*recency\b")
 MONTHLY: Final = re.compile(r"\bengagement\s*\.")
+
+
+TEXT: Final = re.compile(r"""[a-zA-Z]?("[^"\n]*"|'[^'\n]*')""")
+ROOT: Final = re.compile(r"(?<![.\w])([a-zA-Z_]\w*)")
+ANY: Final = "any"
+SERVICE: Final = "service"
+INPUTS: Final = {
+    "true": frozenset[str](),
+    "false": frozenset[str](),
+    "service": frozenset((SERVICE,)),
+    "cart": frozenset((CART, POS)),
+    **dict.fromkeys(("orders", "rfm", "spent", "bought"), frozenset((POS,))),
+}
+"""Word -> what events may change it: those of a topic, those about service, any. A word that is not here: any."""
+
+
+def inputs(condition: str) -> frozenset[str]:
+    """What events may change a condition's answer."""
+    roots = ROOT.findall(TEXT.sub("0", condition))
+    return frozenset[str]().union(*(INPUTS.get(root, frozenset((ANY,))) for root in roots))
+
+
+def about_service(event: Event) -> bool:
+    return event.sentiment is not None or event.nps is not None or event.name in (COMPLAINED, SETTLED)
 
 
 def rule(leaf: str) -> str:
@@ -75,8 +100,23 @@ class Waterfall:
 
     def __init__(self, playbook: Playbook) -> None:
         self.leaves: Final = [leaf for level in playbook.segments.levels for leaf in level.leaves]
+        self._inputs: Final[dict[str, frozenset[str]]] = {}
+        """Leaf -> what events may change that the customer is there: it and the leaves before it are asked."""
+        so_far: frozenset[str] = frozenset()
+        for leaf in self.leaves:
+            self._inputs[leaf.id] = so_far = so_far | inputs(leaf.when)
+        self._all: Final = so_far
         self.hours: Final = Hours.of([leaf.when for leaf in self.leaves], playbook)
+
+    def concerns(self, leaf: str, topic: str, event: Event) -> bool:
+        """Whether an event may take a customer out of a leaf."""
+        asked = self._inputs.get(leaf, self._all)
+        if not leaf or (leaf not in self._inputs and leaf != OTHERS):
+            return True
+        return ANY in asked or topic in asked or (SERVICE in asked and about_service(event))
 
     def leaf(self, answers: Answers) -> str:
         """The one leaf the customer is in."""
+        if told := answers.leaf():
+            return told
         return next((leaf.id for leaf in self.leaves if answers.rule(rule(leaf.id))), OTHERS)

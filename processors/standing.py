@@ -30,15 +30,18 @@ class Standing:
         self.waterfall, self.ladder = Waterfall(playbook), Ladder(playbook.stages)
         self.needed: Final = bool(self.waterfall.leaves or self.ladder.first)
 
-    def event(self, turn: Turn[Customer], person: Person, event: Event) -> None:
-        """An event may move a customer to another stage."""
+    def event(self, turn: Turn[Customer], person: Person, topic: str, event: Event) -> bool:
+        """An event may move a customer to another stage. True when segment and timer must be settled after it."""
         decisions, ladder = person.decisions, self.ladder
+        before = decisions.stage
         if ladder.first and not decisions.stage:
             self._stage(turn, person, ladder.first, event.time)
         if event.name in ladder.heard and ladder.concerns(decisions, event):
             answers = self._asked(person, event, event.time)
             if (to := ladder.moved(decisions, event, answers)) and to != decisions.stage:
                 self._stage(turn, person, to, event.time)
+        moved = decisions.stage != before
+        return moved or (bool(self.waterfall.leaves) and self.waterfall.concerns(decisions.segment, topic, event))
 
     def settle(self, turn: Turn[Customer], person: Person, moment: float) -> None:
         """Ask all that time or events may have changed, as of a moment, and when to ask again."""

@@ -17,6 +17,17 @@ ELSEWHERE: Final = 15
 PLACE_BITS: Final = {place: number << 4 for place, number in PLACES.items()} | {"": 0}
 
 
+BAD: Final = 1
+NEITHER: Final = 2
+GOOD: Final = 3
+LOW: Final = bytes(byte & 15 for byte in range(256))
+
+
+def moods(touches: bytes) -> bytes:
+    """The sentiment of each touch: 0, BAD, NEITHER or GOOD."""
+    return touches[TOUCH - 1 :: TOUCH].translate(LOW)
+
+
 class Touch(Struct, frozen=True):
     """One moment a customer and the shop met."""
 

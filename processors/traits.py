@@ -7,13 +7,13 @@ from typing import Final, TypeVar
 
 from processors.counters import facts_of
 from processors.profile import at
-from processors.touches import read
+from processors.touches import BAD, GOOD, NEITHER, moods
 from processors.view import EngagementView, HabitsView, LikesView, RfmView, ServiceView
-from processors.windows import total
+from processors.windows import window
 from processors.zones import zone
 from schemas.customer import Customer
 from schemas.event import COMPLAINED, MICROS, ORDERED
-from schemas.facts import MONTH, TOUCHES_MOST
+from schemas.facts import MONTH
 from schemas.playbook import Rfm, Tier
 
 K = TypeVar("K", str, int)
@@ -75,9 +75,10 @@ def service(customer: Customer) -> ServiceView:
         view.complaint = any(one.open for one in clicks.complaints.values())
         view.complaints = clicks.did["ko"].count if at(clicks, COMPLAINED, -1.0) >= 0.0 else 0
         view.nps = clicks.nps if "nps" in clicks.told else -1
-    touches = sorted((touch for facts in facts_of(customer) for touch in read(facts.touches)), key=lambda one: one.time)
-    felt = [touch.sentiment for touch in touches[-TOUCHES_MOST:] if touch.sentiment is not None]
-    view.sentiment = sum(felt) / len(felt) if felt else 0.0
+    felt = b"".join(moods(facts.touches) for facts in facts_of(customer))
+    bad, good = felt.count(BAD), felt.count(GOOD)
+    told = bad + good + felt.count(NEITHER)
+    view.sentiment = (good - bad) / told if told else 0.0
     return view
 
 
@@ -95,5 +96,5 @@ def reached(value: float, bounds: Sequence[float]) -> int:
 
 
 def engagement(customer: Customer, tiers: Sequence[Tier], now: float) -> EngagementView:
-    events = total(facts_of(customer), now)["month"]
+    events = window(facts_of(customer), now, "month")
     return EngagementView(events, next((tier.name for tier in tiers if events >= tier.events), ""))

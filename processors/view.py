@@ -144,7 +144,7 @@ class ServiceView(Struct):
     nps: int = -1
     """The latest answer, 0 to 10; -1: never asked."""
     sentiment: float = 0.0
-    """Mean of the timeline's, -1 to 1."""
+    """Mean of the timelines' (the newest 100 touches of each topic), -1 to 1."""
 
 
 class RfmView(Struct):

@@ -102,15 +102,17 @@ def cells_since(facts: EventFacts, since: float, now: float) -> Iterator[dict[st
                 yield cell.counts
 
 
-def total(all_facts: Iterable[EventFacts], now: float, key: str = "") -> dict[str, int]:
-    """Window -> how many of one key; of all events where there is none. To the bucket: a window's first one counts
+def window(all_facts: Iterable[EventFacts], now: float, word: str, key: str = "") -> int:
+    """How many of one key in a window; of all events where there is none. To the bucket: a window's first one counts
     only when all of it lies in the window."""
-    told = {}
-    parts = list(all_facts)
-    for word, span in WINDOWS.items():
-        found = (counts for facts in parts for counts in cells_since(facts, now - span, now))
-        if key:
-            told[word] = sum(counts.get(key, 0) for counts in found)
-        else:
-            told[word] = sum(sum(counts.values()) - counts.get(MONEY, 0) for counts in found)
-    return told
+    since, sum_ = now - WINDOWS[word], 0
+    for facts in all_facts:
+        for counts in cells_since(facts, since, now):
+            sum_ += counts.get(key, 0) if key else sum(counts.values()) - counts.get(MONEY, 0)
+    return sum_
+
+
+def total(all_facts: Iterable[EventFacts], now: float, key: str) -> dict[str, int]:
+    """Window -> how many of one key."""
+    facts = list(all_facts)
+    return {word: window(facts, now, word, key) for word in WINDOWS}

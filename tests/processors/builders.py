@@ -99,6 +99,9 @@ class Asked:
     def rule(self, name: str) -> bool:
         return self.when[name](self.view) if name in self.when else True
 
+    def leaf(self) -> str:
+        return ""
+
     def error(self, play: str) -> str:
         return ""
 
