@@ -10,6 +10,7 @@ from processors import intent
 from processors.carts import cart_view
 from processors.profile import known_as
 from processors.sight import customer_view, orders_view
+from processors.touches import read
 from schemas.codes import name_of
 from schemas.customer import Customer, Decisions
 from schemas.playbook import Playbook
@@ -34,12 +35,14 @@ def parts(id: str, customer: Customer, playbook: Playbook, now: float) -> dict[s
     found = {
         "who": _who(id, customer),
         "did": _did(customer, now),
+        "stands": _stands(decisions, now),
         "cart": _cart(customer, now),
         "orders": _orders(customer, now),
         "intent": _intent(decisions, playbook, now),
         "waiting": _waiting(decisions, now),
         "sent": _sent(decisions, now),
         "refused": _refused(decisions, now),
+        "timeline": _timeline(customer),
     }
     return {title: lines for title, lines in found.items() if lines}
 
@@ -67,6 +70,19 @@ def _did(customer: Customer, now: float) -> list[str]:
         counts = (f"{channel}: {_counts(what)}" for channel, what in customer.feedback.counts.items())
         lines.append(f"feedback: {'; '.join(counts)}")
     return lines
+
+
+def _stands(decisions: Decisions, now: float) -> list[str]:
+    told = {"segment": (decisions.segment, decisions.segment_since), "stage": (decisions.stage, decisions.stage_since)}
+    return [f"{kind} {name}, for {ago(now - since)}" for kind, (name, since) in told.items() if name]
+
+
+def _timeline(customer: Customer) -> list[str]:
+    """The newest touches of all topics."""
+    parts = (customer.clickstream, customer.cart, customer.pos, customer.feedback)
+    touches = sorted((one for facts in parts if facts for one in read(facts.touches)), key=lambda one: -one.time)
+    felt = {-1: ", felt bad", 0: ", felt neither", 1: ", felt good", None: ""}
+    return [f"{at(one.time)} {one.name or 'other'} {one.channel}{felt[one.sentiment]}" for one in touches[:NEWEST]]
 
 
 def _cart(customer: Customer, now: float) -> list[str]:

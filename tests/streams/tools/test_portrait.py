@@ -6,6 +6,7 @@ import msgspec
 import pytest
 from rich.console import Console
 
+from processors.touches import touched
 from schemas.customer import Customer, Decisions, Intent, Sent, Waiting
 from schemas.facts import CartFacts, ClickFacts, Did, Line, PosFacts, Receipt, Seen
 from schemas.playbook import IntentModel, Playbook
@@ -21,6 +22,7 @@ ANN = Customer(
         first=NOW - 900,
         last=NOW - 60,
         did={"pv": Did(3, NOW - 60)},
+        touches=touched(b"", 999_940, 6, "web", -1),
         channels={"web": 3},
         seen=Seen(b"\x00\xff"),
         zone="Europe/Berlin",
@@ -47,6 +49,8 @@ ANN = Customer(
         currency=(NOW - 9_000, "EUR"),
     ),
     decisions=Decisions(
+        segment="cart-open",
+        segment_since=NOW - 50,
         intent=Intent(NOW, {"adds": 1.0}),
         waiting={"cart-abandoned": Waiting(NOW + 300, NOW - 50, "m1", "Product Added")},
         sent=[Sent("id-1", "thanks", "email", NOW - 8_000)],
@@ -64,6 +68,7 @@ def told() -> dict[str, list[str]]:
     ("title", "wanted"),
     [
         ("who", ["ann, Ann, Europe/Berlin", "consent: marketing no", "also anon-1"]),
+        ("stands", ["segment cart-open, for 50 s"]),
         ("cart", ["open, worth 20.00, touched 50 s ago", "2 x Tent at 10.00"]),
         ("orders", ["1, of them 1 at a till; 5.00 EUR in all", "last o1 2 h ago: p9"]),
         ("intent", ["0.60 now, from bias -1.00 adds +1.39"]),
@@ -103,3 +108,8 @@ def test_because() -> None:
         "timer", facts={"cart.open": True, "cart.value": 42.5, "intent.score": 0.6, "event.time": 1e9}, score=0.614
     )
     assert because(why) == "silence, cart.open yes, cart.value 42.5, intent 0.61"
+
+
+def test_the_timeline_is_told_newest_first() -> None:
+    (line,) = told()["timeline"]
+    assert line.endswith("Product Viewed web, felt bad")
