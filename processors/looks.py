@@ -36,20 +36,19 @@ def look_at(facts: ClickFacts, product: Product, second: int) -> None:
     if second <= facts.cut:
         return
     viewed, look, id = facts.viewed, second.to_bytes(WIDTH, "big"), product.id
-    found = [one for one in viewed if one.id == id]
-    new = found[0] if found else Viewed(id, look)
-    if found:
-        viewed.remove(new)
-    if not found or look > new.looks[-WIDTH:]:
-        new.name, new.category = product.name[:NAME_MOST], product.category[:WORD_MOST]
-        new.brand, new.price = product.brand[:WORD_MOST], product.price
-    if found and look > new.looks[-WIDTH:]:
-        new.looks = (new.looks + look)[-WIDTH * LOOKS_MOST :]
-    elif found:
-        details = product.name[:NAME_MOST], product.category[:WORD_MOST], product.brand[:WORD_MOST], product.price
-        new = both(new, Viewed(id, look, *details))
+    details = product.name[:NAME_MOST], product.category[:WORD_MOST], product.brand[:WORD_MOST], product.price
+    ids = [one.id for one in viewed]
+    if id in ids:
+        new = viewed.pop(ids.index(id))
+        if look > new.looks[-WIDTH:]:
+            new.looks = (new.looks + look)[-WIDTH * LOOKS_MOST :]
+            new.name, new.category, new.brand, new.price = details
+        else:
+            new = both(new, Viewed(id, look, *details))
+    else:
+        new = Viewed(id, look, *details)
     viewed.append(new)
-    if len(viewed) > 1 and order(viewed[-2]) > order(new):
+    if len(viewed) > 1 and viewed[-2].looks[-WIDTH:] >= new.looks[-WIDTH:]:
         viewed.sort(key=order)
     if len(viewed) > VIEWED_MOST:
         forget(facts)
@@ -77,7 +76,7 @@ def forget_until(facts: ClickFacts, second: int) -> None:
     viewed, cut = facts.viewed, second.to_bytes(WIDTH, "big")
     while viewed and viewed[0].looks[-WIDTH:] <= cut:
         del viewed[0]
-    for at in [at for at, one in enumerate(viewed) if one.looks[:WIDTH] <= cut]:
+    for at in [at for at, one in enumerate(viewed) if len(one.looks) > WIDTH and one.looks[:WIDTH] <= cut]:
         viewed[at] = after(viewed[at], second)
 
 

@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from processors import conditions
@@ -35,6 +35,7 @@ def holds(view: View, when: str) -> bool:
 
 
 @given(st.lists(st.integers(0, 40 * 86_400), max_size=60), st.integers(0, 2 * 86_400))
+@settings(max_examples=30, deadline=None)
 def test_windows_are_right_to_the_bucket(ages: list[int], quiet: int) -> None:
     """Events of exactly the window count, but for those of its first bucket, which may not."""
     end = 50 * DAY

@@ -108,6 +108,7 @@ SAID = st.builds(
 
 
 @given(st.lists(SAID, min_size=1, max_size=200), st.integers(0, 200))
+@settings(max_examples=50, deadline=None)
 def test_feedback_joins_too(said: list[Feedback], cut: int) -> None:
     def all_of(some: list[Feedback]) -> FeedbackFacts:
         facts = FeedbackFacts()
