@@ -5,7 +5,6 @@ field hides nothing in its neighbours. Each gives findings: the path of what is 
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any, Final
 from zoneinfo import ZoneInfo, available_timezones
@@ -13,28 +12,21 @@ from zoneinfo import ZoneInfo, available_timezones
 from pydantic import TypeAdapter, ValidationError
 
 from processors.places import Path
+from processors.standings import Finding, standings
 from schemas import event
 from schemas.playbook import Channels, Duration, Play, Policies
 
 EVENTS: Final = (
     *(event.PAGE, event.SCREEN, event.IDENTIFIED, event.SEARCHED, event.LIST_VIEWED),
     *(event.PRODUCT_VIEWED, event.PRODUCT_CLICKED),
+    *(event.SEGMENT_ENTERED, event.SEGMENT_LEFT, event.STAGE_CHANGED),
     *sorted(event.CART_NAMES | event.POS_NAMES),
 )
 """Names we know. Others are a shop's own, unless they look like one of these."""
+MADE: Final = (event.SEGMENT_ENTERED, event.SEGMENT_LEFT, event.STAGE_CHANGED)
 SEEN_AT: Final = ("web", "app", "store")
 DURATION: Final = TypeAdapter(Duration)
 EXPIRES: Final[float] = Play.model_fields["expires"].default
-
-
-@dataclass(frozen=True)
-class Finding:
-    """Something that makes no sense. `name`: the fault is in the name before the colon."""
-
-    path: Path
-    what: str
-    wanted: str = ""
-    name: bool = False
 
 
 def check(playbook: Mapping[str, Any]) -> Iterator[Finding]:
@@ -46,6 +38,7 @@ def check(playbook: Mapping[str, Any]) -> Iterator[Finding]:
     yield from _usual(_map(channels, "usual"), names)
     yield from _memory(policies, plays)
     yield from _twice(plays)
+    yield from standings(playbook)
     for path, play in plays:
         yield from _events(path, play)
         for i, channel in _texts(play, "channels"):
@@ -113,6 +106,10 @@ def _events(path: Path, play: Mapping[str, Any]) -> Iterator[Finding]:
         for i, name in _texts(play, field):
             if meant := _meant(name):
                 yield Finding((*path, field, i), f"no event is called {name!r}", f"did you mean {meant!r}?")
+            if field == "unless" and name in MADE:
+                yield Finding(
+                    (*path, field, i), f"{name!r} ends no silence", "it in 'on'; or ask segment or stage in 'when'"
+                )
             if field == "unless" and name in starts:
                 yield Finding((*path, field, i), f"{name!r} both starts and ends the silence", "in 'on' or in 'unless'")
 

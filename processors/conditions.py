@@ -4,7 +4,7 @@ A play has three kinds of expression: `when` (true or false), `occurrence` (text
 number). All faults of all plays come at once, each with its place inside its expression.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from operator import attrgetter
 from typing import Any, Final, get_args, get_origin, get_type_hints
@@ -13,15 +13,20 @@ from msgspec import Struct
 from msgspec.structs import asdict
 
 from processors.cel import BadExpression, Expression, Failure, Language, Problem, kind_word
+from processors.counters import COUNTERS, EVER, PREDICATES
 from processors.view import ItemView, View
-from schemas.playbook import Play, Playbook
+from processors.windows import WINDOWS
+from schemas.customer import Customer
+from schemas.playbook import OTHERS, Play, Playbook
 
 KINDS: Final = {str: "string", float: "double", int: "int", bool: "bool"}
 RENAMED: Final = {"score": "intent.score", "channel": "channel.usual"}
 """Fields of the view that conditions call otherwise."""
 REMEMBERED: Final = frozenset(("event.name", "event.id", "event.time", "event.day"))
 """What is left of the event when its silence is over."""
-FLEETING: Final = frozenset(("now", "intent.score", "channel.usual"))
+FLEETING: Final = frozenset(
+    ("now", "intent.score", "channel.usual", "engagement.tier", "rfm.recency", "segment", "stage", "habits.channel")
+)
 """What changes without a record: no occurrence may rest on it."""
 
 
@@ -36,6 +41,8 @@ def _variables(shape: type[Struct], path: str = "") -> Iterator[tuple[str, str, 
         elif get_origin(hint) is dict:
             if place != "bought":
                 yield name, place, "map<string,dyn>"
+        elif hint is Customer:
+            continue
         elif hint in KINDS:
             yield name, place, KINDS[hint]
         else:
@@ -78,18 +85,42 @@ class BadConditions(Exception):
         self.slips = slips
 
 
-class Bought:
-    """`bought(id)` while one view is asked; keeps what it answered, for the reasons. One evaluation at a time."""
+class Functions:
+    """What conditions may call while one view is asked; keeps what was answered, for the reasons. One evaluation at a
+    time."""
 
-    __slots__ = ("answers", "ids")
+    __slots__ = ("answers", "view")
 
     def __init__(self) -> None:
-        self.ids: Mapping[str, float] = {}
-        self.answers: dict[str, bool] = {}
+        self.view: View | None = None
+        self.answers: dict[str, str | bool] = {}
 
-    def __call__(self, product: str) -> bool:
-        answer = self.answers[product] = product in self.ids
-        return answer
+    def predicates(self) -> dict[str, Callable[[str], bool]]:
+        return {name: self._asked(name, impl) for name, impl in PREDICATES.items()}
+
+    def counters(self) -> dict[str, Callable[[str], dict[str, int]]]:
+        return {name: self._counted(name, impl) for name, impl in COUNTERS.items()}
+
+    def _asked(self, name: str, impl: Callable[[View, str], bool]) -> Callable[[str], bool]:
+        def call(what: str) -> bool:
+            answer = self.answers[f"{name}({what})"] = self.view is not None and impl(self.view, what)
+            return answer
+
+        return call
+
+    def _counted(self, name: str, impl: Callable[[View, str], dict[str, int]]) -> Callable[[str], dict[str, int]]:
+        def call(what: str) -> dict[str, int]:
+            counts = impl(self.view, what) if self.view is not None else {}
+            self.answers[f"{name}({what})"] = ", ".join(f"{word} {many}" for word, many in counts.items())
+            return counts
+
+        return call
+
+
+def called() -> dict[str, str]:
+    """Functions and what they give, as `kairos playbook words` lists them."""
+    windows = "|".join((*WINDOWS, EVER))
+    return {f"{name}(text)": "bool" for name in PREDICATES} | {f"{name}(text).{windows}": "int" for name in COUNTERS}
 
 
 class Question(Struct):
@@ -115,8 +146,8 @@ class Compiler:
     """Makes expressions of texts, all of one language."""
 
     def __init__(self) -> None:
-        self.bought = Bought()
-        self.language = Language(VARIABLES, ITEM_FIELDS, {"bought": self.bought})
+        self.functions = calls = Functions()
+        self.language = Language(VARIABLES, ITEM_FIELDS, calls.predicates(), calls.counters(), [*WINDOWS, EVER])
         self._made: dict[tuple[str, str, bool], Expression] = {}
 
     def expression(self, field: str, text: str, after: bool) -> Expression:
@@ -129,6 +160,16 @@ class Compiler:
             raise BadExpression(problems)
         self._made[field, text, after] = made
         return made
+
+    def rule_problems(self, text: str, event: bool) -> list[Problem]:
+        """Every fault in a condition of segments or stages; without an event, none may be asked about."""
+        try:
+            names = self.expression("when", text, False).names
+        except BadExpression as exc:
+            return exc.problems
+        asked = [] if event else sorted(name for name in names if name.startswith("event.") or name == "segment")
+        wanted = "customer, cart, orders, did(name), ..."
+        return [_found(text, name, f"{name} is not known to a segment", wanted) for name in asked]
 
     def slips(self, number: int, play: str, fields: Iterable[tuple[str, str]], after: bool) -> Iterator[Slip]:
         """Every fault in the expressions of a play: (field, text)."""
@@ -173,7 +214,28 @@ def compile(playbook: Playbook, compiler: Compiler | None = None) -> "Conditions
         slips += compiler.slips(number, play.id, texts(play), play.after is not None)
     if slips:
         raise BadConditions(slips)
-    return Conditions(compiler, {play.id: _compiled(compiler, play) for play in playbook.plays})
+    made = {name: Question.of(compiler.expression("when", text, False)) for name, _, text in rules(playbook)}
+    compiled = {play.id: _compiled(compiler, play) for play in playbook.plays}
+    return Conditions(compiler, compiled, made, waterfall(compiler, playbook))
+
+
+def waterfall(compiler: Compiler, playbook: Playbook) -> Question | None:
+    """All leaves as one expression: a tenth of the cost of asking them one by one. None when it gets too long."""
+    leaves = [leaf for level in playbook.segments.levels for leaf in level.leaves]
+    text = "".join(f"({leaf.when}) ? '{leaf.id}' : " for leaf in leaves) + f"'{OTHERS}'"
+    try:
+        return Question.of(compiler.language.compile(text)) if leaves else None
+    except BadExpression:
+        return None
+
+
+def rules(playbook: Playbook) -> Iterator[tuple[str, bool, str]]:
+    """(name, whether an event is asked about, condition) of segments and stages."""
+    for level in playbook.segments.levels:
+        for leaf in level.leaves:
+            yield f"segment:{leaf.id}", False, leaf.when
+    for number, move in enumerate(playbook.stages.table if playbook.stages else ()):
+        yield f"stage:{number}", True, move.when
 
 
 def _compiled(compiler: Compiler, play: Play) -> Compiled:
@@ -193,12 +255,14 @@ def texts(play: Play) -> Iterator[tuple[str, str]]:
 class Conditions:
     """All conditions of a playbook."""
 
-    __slots__ = ("bought", "given", "plays")
+    __slots__ = ("functions", "given", "plays", "rules", "waterfall")
 
-    def __init__(self, compiler: Compiler, plays: dict[str, Compiled]) -> None:
-        self.bought = compiler.bought
+    def __init__(
+        self, compiler: Compiler, plays: dict[str, Compiled], rules: dict[str, Question], waterfall: Question | None
+    ) -> None:
+        self.functions = compiler.functions
         self.given = compiler.language.given
-        self.plays = plays
+        self.plays, self.rules, self.waterfall = plays, rules, waterfall
 
     def at(self, view: View) -> "Asked":
         """The conditions over one view. Costs nothing until something is asked."""
@@ -212,16 +276,26 @@ class Asked:
     Propose only when `holds` is true, `occurrence` is not empty and, after `data`, `error` still is.
     """
 
-    __slots__ = ("_bought", "_conditions", "_errors", "_view")
+    __slots__ = ("_called", "_conditions", "_errors", "_view")
 
     def __init__(self, conditions: Conditions, view: View) -> None:
         self._conditions, self._view = conditions, view
-        self._bought: dict[str, dict[str, bool]] = {}
+        self._called: dict[str, dict[str, str | bool]] = {}
         self._errors: dict[str, str] = {}
 
     def holds(self, play: str) -> bool:
         """Whether the play's `when` is true."""
         return self._ask(play, "when", self._conditions.plays[play].when) is True
+
+    def rule(self, name: str) -> bool:
+        """Whether a condition of segments or stages is true; one without an answer is not."""
+        return self._ask(name, "when", self._conditions.rules[name]) is True
+
+    def leaf(self) -> str:
+        """The leaf that takes the customer; empty when they must be asked one by one: one of them has no answer."""
+        question = self._conditions.waterfall
+        answer = self._ask("segments", "when", question) if question is not None else None
+        return answer if isinstance(answer, str) else ""
 
     def occurrence(self, play: str) -> str:
         """What the trigger is about; empty when it could not be told."""
@@ -246,18 +320,18 @@ class Asked:
         return self._errors.get(play, "")
 
     def facts(self, play: str) -> dict[str, str | float | bool]:
-        """What the condition looked at: each variable it names, with its value, and each `bought(id)` it asked."""
+        """What the condition looked at: each variable it names, with its value, and each function it called."""
         told = {name: _fact(_READ[name](self._view)) for name, _ in self._conditions.plays[play].when.reads}
-        return told | {f"bought({product})": yes for product, yes in self._bought.get(play, {}).items()}
+        return told | self._called.get(play, {})
 
     def _ask(self, play: str, field: str, question: Question) -> object:
         """The answer, None where there is none."""
         view, conditions = self._view, self._conditions
-        bought = conditions.bought
-        bought.ids, bought.answers = view.bought, {}
+        functions = conditions.functions
+        functions.view, functions.answers = view, {}
         answer = question.expression.answer(conditions.given({name: read(view) for name, read in question.reads}))
         if field == "when":
-            self._bought[play] = bought.answers
+            self._called[play] = functions.answers
         if isinstance(answer, Failure):
             self._errors.setdefault(play, f"{field}: {answer.reason}")
             return None

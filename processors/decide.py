@@ -8,7 +8,7 @@ I/O, no clock, no chance: the same turn gives the same bytes.
 from collections.abc import Sequence
 from typing import Final
 
-from processors import identity, intent, parcels, plays, profile, returns
+from processors import identity, intent, parcels, plays, profile, returns, standing
 from processors.arrivals import arrivals
 from processors.floors import floors
 from processors.outcome import Outcomes
@@ -18,9 +18,11 @@ from processors.plays import Listening
 from processors.proposals import Conditions, Person, Proposal, of_event, of_held, of_silence
 from processors.seen import repeated
 from processors.sight import look
+from processors.standing import Standing
 from processors.turn import Record, Turn
-from schemas.customer import Customer, Decisions, FeedbackFacts, Waiting, decode_customer, encode_customer
+from schemas.customer import Customer, Decisions, Waiting, decode_customer, encode_customer
 from schemas.event import Event, decode_event
+from schemas.facts import FeedbackFacts
 from schemas.part import decode_part
 from schemas.playbook import Play, Playbook
 from schemas.topics import FEEDBACK, PARTS, TRIGGERS
@@ -36,6 +38,7 @@ class Decider:
         self.version: Final = version
         self.playbook, self.conditions, self.floors = playbook, conditions, floors(playbook.plays)
         self.outcomes = Outcomes(app, playbook, version, clock_bound)
+        self.standing = Standing(playbook, conditions, self._heard)
         self.listening = plays.by_event(playbook)
         self.plays = {play.id: play for play in playbook.plays}
         self.ranks = {play.id: rank for rank, play in enumerate(plays.ranked(playbook.plays))}
@@ -70,6 +73,9 @@ class Decider:
             decisions = customer.decisions
             if decisions is not None:
                 person = Person(key, whole(customer), decisions)
+                if standing.due(decisions, turn.until):
+                    turn.changed.add(key)
+                    self.standing.settle(turn, person, decisions.look)
                 for id in sorted(plays.due(decisions.waiting, turn.until), key=self._rank):
                     turn.changed.add(key)
                     self._wake(turn, person, id)
@@ -88,6 +94,7 @@ class Decider:
         feature_of, listening = intent.FEATURES.get, self.listening.get
         applied = duplicates = 0
         leaving: Parcels = {}
+        stands, needed = set[bytes](), self.standing.needed
         for record, key, customer, event in arrivals(turn, topic, records, decode_event):
             facts = facts_of(customer)
             changed.add(key)
@@ -105,17 +112,21 @@ class Decider:
             ):
                 continue
             feature, heard = feature_of(event.name), listening(event.name)
-            if feature is not None or event.dwell or heard is not None:
+            if feature is not None or event.dwell or heard is not None or needed:
                 decisions = customer.decisions
                 if decisions is None:
                     decisions = customer.decisions = Decisions()
                 intent.warm(decisions.intent, feature, event.dwell, min(event.time, now), half_life)
+                if needed and self.standing.event(turn, Person(key, whole(customer), decisions), topic, event):
+                    stands.add(key)
                 if heard is not None:
                     self._hear(turn, Person(key, whole(customer), decisions), event, heard)
                     if customer.identity is not None and customer.identity.owner:
                         parcels.hand_over(Home(turn, record, key, customer), topic)
         if leaving:
             parcels.dispatch(turn, topic, leaving)
+        for key in sorted(stands):
+            self._settle(turn, key)
         count(turn, topic, applied, duplicates)
 
     def _parts(self, turn: Turn[Customer], records: Sequence[Record]) -> None:
@@ -138,6 +149,18 @@ class Decider:
                 if heard is not None:
                     self._hear(turn, Person(key, whole(customer), decisions), event, heard)
         count(turn, PARTS, applied, duplicates)
+
+    def _settle(self, turn: Turn[Customer], key: bytes) -> None:
+        """Segment and stage, as of the latest event; but not of a time to come, by a sender's wrong clock."""
+        customer = turn.customers[key]
+        if customer.decisions is not None:
+            person = Person(key, whole(customer), customer.decisions)
+            self.standing.settle(turn, person, min(standing.latest(person.customer), turn.now))
+
+    def _heard(self, turn: Turn[Customer], person: Person, event: Event) -> None:
+        """Plays hear of an event the engine made."""
+        if (heard := self.listening.get(event.name)) is not None:
+            self._hear(turn, person, event, heard)
 
     def _feedback(self, turn: Turn[Customer], records: Sequence[Record]) -> None:
         applied = duplicates = 0

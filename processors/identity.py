@@ -16,21 +16,19 @@ from processors import owners, plays, stretches
 from processors.claims import claim
 from processors.parcels import Home, Parcels, leave, move, note, part_of, send
 from processors.persons import BETWEEN, whole
-from processors.profile import relate
 from processors.seen import repeated
 from schemas.customer import Decisions
 from schemas.event import Event, decode_event
 from schemas.identity import Held, Marker
 from schemas.part import Belongings, Part, Told
 from schemas.playbook import IdentityRules, Play
-from schemas.topics import CLICKSTREAM
 
 
 def mark(home: Home, parcels: Parcels, topic: str, event: Event, marker: Marker) -> None:
     """A marker in a log of events: another stretch begins, or a link is taken back."""
     customer = home.customer
     side, facts = home.side(topic), getattr(customer, topic)
-    facts, moved = stretches.mark(topic, side, facts, marker, event.time, home.record.offset)
+    facts, moved = stretches.mark(side, facts, marker, event.time, home.record.offset)
     setattr(customer, topic, facts)
     parcel = note(parcels, home)
     for owner in moved:
@@ -42,8 +40,6 @@ def elsewhere(home: Home, rules: IdentityRules, parcels: Parcels, topic: str, ev
     side = home.side(topic)
     if event.anonymous or event.links:
         claim(home.turn, rules, side, home.id, event)
-        if topic == CLICKSTREAM and home.customer.clickstream:
-            relate(home.customer.clickstream, event.links, event.time)
     if not side.owner:
         return False
     note(parcels, home).told.setdefault(side.owner, []).append(Told(home.record.offset, Raw(home.record.value or b"")))

@@ -41,6 +41,16 @@ def warm(intent: Intent, feature: str | None, dwell: float, time: float, half_li
         sums["dwell"] = sums.get("dwell", 0.0) + dwell * weight
 
 
+def together(a: Intent, b: Intent, half_life: float) -> Intent:
+    """Sums of two, as of the later one."""
+    if a.at < b.at:
+        a, b = b, a
+    sums, fade = dict(a.sums), exp(-LN2 * (a.at - b.at) / half_life)
+    for name, value in b.sums.items():
+        sums[name] = sums.get(name, 0.0) + value * fade
+    return Intent(a.at, sums)
+
+
 def terms(intent: Intent | None, model: IntentModel, time: float) -> dict[str, float]:
     """What each term adds to the logit of the score at `time`, the bias among them."""
     added = {"bias": model.bias}

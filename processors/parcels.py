@@ -16,7 +16,8 @@ from processors.markers import markers
 from processors.persons import BETWEEN, FACTS
 from processors.stretches import owned
 from processors.turn import Record, Turn
-from schemas.customer import Customer, FeedbackFacts, Identity, Seen, Sent
+from schemas.customer import Customer, Identity, Sent
+from schemas.facts import FeedbackFacts, Seen
 from schemas.identity import Marker, Side
 from schemas.part import PATH_MOST, Belongings, Part, Told, encode_part
 from schemas.topics import FEEDBACK, PARTS, TRIGGERS
@@ -81,7 +82,7 @@ def dispatch(turn: Turn[Customer], topic: str, parcels: Parcels) -> None:
             continue
         for owner, told in parcel.told.items():
             facts = getattr(customer, topic)
-            mine = owned(topic, getattr(identity, topic), facts, owner)
+            mine = owned(getattr(identity, topic), facts, owner)
             send(turn, owner, part_of([key.decode()], topic, (0, facts.next)), mine, told)
         if topic == FEEDBACK and identity.owner:
             version = identity.since, customer.feedback.next if customer.feedback else 0

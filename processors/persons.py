@@ -2,9 +2,12 @@
 
 from typing import Any
 
-from processors.joining import join, warmth
+from processors import intent
+from processors.joined import together
+from processors.profile import known_as
 from processors.stretches import owned
-from schemas.customer import ALIASES_MOST, Customer, Identity, Intent
+from schemas.customer import Customer, Identity, Intent
+from schemas.facts import ALIASES_MOST
 from schemas.identity import Held, Side
 from schemas.topics import CART, CLICKSTREAM, FEEDBACK, POS
 
@@ -26,11 +29,10 @@ def whole(customer: Customer) -> Customer:
 def facts_of(customer: Customer, identity: Identity, topic: str) -> Any:
     """Facts of one topic; None: there are none."""
     facts, side = getattr(customer, topic), getattr(identity, topic)
-    if topic == FEEDBACK:
-        mine = facts if not identity.owner else None
-    else:
-        mine = owned(topic, side, facts, "") if side else facts
-    return join(topic, [mine, *(held.facts for _, held in parts(identity, side))])
+    if topic != FEEDBACK and side:
+        facts = owned(side, facts, "")
+    mine = None if topic == FEEDBACK and identity.owner else facts
+    return together([mine, *(held.facts for _, held in parts(identity, side))])
 
 
 def parts(identity: Identity, side: Side[Any] | None) -> list[tuple[str, Held[Any]]]:
@@ -50,7 +52,7 @@ def origins(customer: Customer) -> list[str]:
 
 def aliases(customer: Customer) -> list[str]:
     """All other ids known of a person."""
-    said = customer.clickstream.aliases if customer.clickstream else []
+    said = known_as(customer.clickstream) if customer.clickstream else []
     return list(dict.fromkeys((*said, *origins(customer))))[-ALIASES_MOST:] if customer.identity else said
 
 
@@ -59,5 +61,5 @@ def intent_of(customer: Customer, half_life: float) -> Intent | None:
     own = customer.decisions.intent if customer.decisions else None
     others = customer.identity.warmth if customer.identity else {}
     for name in sorted(others):
-        own = warmth(own or Intent(), others[name], half_life)
+        own = intent.together(own or Intent(), others[name], half_life)
     return own

@@ -11,9 +11,10 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from processors import conditions
-from processors.checks import Finding, check, near
+from processors.checks import check, near
 from processors.conditions import Compiler, Conditions, Slip
 from processors.places import BREAK, BadYaml, Document, Path, read_yaml
+from processors.standings import Finding, leaves, moves
 from schemas.identity import KINDS
 from schemas.playbook import IntentModel, Playbook
 
@@ -30,6 +31,15 @@ WANTED: Final = {
     "names": "a list of channels, as [push, email]",
     "offer": "names with texts, as {kind: reminder}",
     "data": "names with CEL, as {item: 'cart.items[0].name'}",
+    "levels": "a list, as [{level: behavioural, leaves: [...]}]",
+    "leaves": "a list of leaves, as [{id: loyal, when: orders.count >= 3}]",
+    "level": "a name in lower case, as behavioural",
+    "table": "a list of rows, as [{from: [awareness], on: [Product Added], to: consideration}]",
+    "lapse": "a list, as [{from: conversion, after: 90d, to: awareness}]",
+    "first": "the stage everybody begins in, as awareness",
+    "engagement": "a list, as [{name: high, events: 30}]",
+    "recency": "a list of durations, shortest first, as [30d, 90d]",
+    **dict.fromkeys(("frequency", "monetary"), "a list of numbers, least first, as [2, 5]"),
     "plays": "a list, each play beginning with '- id: ...'",
     "caps": "a list, as [{per: customer, most: 2, within: 24h}]",
     "per": "customer, channel, play or purpose",
@@ -49,7 +59,7 @@ WANTED: Final = {
     "usual": "where a customer is seen and a channel, as {app: push}",
     "complements": "a product or category with a list of products, as {tents: [peg-bag]}",
     **dict.fromkeys(
-        ("after", "cooldown", "expires", "within", "half_life", "remember"),
+        ("after", "cooldown", "expires", "within", "half_life", "remember", "every"),
         "a duration as 45m, 24h or 7d, at most 400d",
     ),
 }
@@ -116,6 +126,8 @@ def excerpt(text: str, fault: Fault) -> str:
 
 def _is_text(path: Path) -> bool:
     """Expressions and offers are text, also where they look like a number: `when: true`, `offer: {percent: 10}`."""
+    if path[:1] in (("segments",), ("stages",)):
+        return path[-1] == "when"
     if len(path) < 3 or path[0] != "plays":
         return False
     return path[2] in ("when", "occurrence") or (len(path) == 4 and path[2] in ("data", "offer"))
@@ -192,6 +204,10 @@ class Reader:
                 after = play.get("after") is not None
                 for slip in self.compiler.slips(number, str(play.get("id", "")), _texts(play), after):
                     yield self._slip(slip)
+        for path, text, event in rules(self.data):
+            for problem in self.compiler.rule_problems(text, event):
+                index = self.document.inside(path, problem.line, problem.column)
+                yield self._fault(index, path, problem.what, problem.wanted or WANTED["when"])
 
     def _slip(self, slip: Slip) -> Fault:
         path: Path = ("plays", slip.number, *slip.field.split(".", 1))
@@ -213,6 +229,16 @@ def _texts(play: dict[str, Any]) -> Iterator[tuple[str, str]]:
     fields = [("when", play.get("when")), ("occurrence", play.get("occurrence"))]
     fields += [(f"data.{name}", text) for name, text in (data.items() if isinstance(data, dict) else ())]
     return ((field, text) for field, text in fields if isinstance(text, str))
+
+
+def rules(data: dict[str, Any]) -> Iterator[tuple[Path, str, bool]]:
+    """(path, condition, whether an event is asked about) of segments and stages as they stand in the file."""
+    for path, leaf in leaves(data):
+        if isinstance(leaf.get("when"), str):
+            yield (*path, "when"), leaf["when"], False
+    for path, move in moves(data):
+        if isinstance(move.get("when"), str):
+            yield (*path, "when"), move["when"], True
 
 
 def _terms() -> list[str]:

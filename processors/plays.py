@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 from msgspec import Struct
 
 from processors.turn import Turn
+from schemas.codes import KEY_OF
 from schemas.customer import Customer, Decisions, Waiting
 from schemas.event import Event
 from schemas.playbook import Play, Playbook
@@ -51,7 +52,8 @@ def over(customer: Customer, play: Play, since: float) -> bool:
     for facts in (customer.clickstream, customer.cart, customer.pos):
         if facts is not None:
             for name in play.unless:
-                if facts.at.get(name, -1.0) >= since:
+                did = facts.did.get(KEY_OF.get(name, name))
+                if did is not None and did.at >= since:
                     return True
     return False
 
@@ -123,4 +125,7 @@ def due(waiting: Mapping[str, Waiting], until: float) -> list[str]:
 
 def wake(decisions: Decisions | None) -> float | None:
     """When the customer next wants waking."""
-    return min((one.due for one in decisions.waiting.values()), default=None) if decisions else None
+    if decisions is None:
+        return None
+    due = min((one.due for one in decisions.waiting.values()), default=None)
+    return due if not decisions.look or (due is not None and due < decisions.look) else decisions.look

@@ -13,6 +13,7 @@ from msgspec import Struct
 
 from processors.caps import held, words
 from processors.channels import preferred, reaches
+from processors.profile import at
 from processors.zones import silence, zone
 from schemas.customer import Customer, Sent
 from schemas.event import ORDERED
@@ -71,8 +72,8 @@ def just_bought(case: Case) -> Check:
     policy, pos = case.playbook.policies.just_bought, case.customer.pos
     if policy is None or case.play.purpose not in policy.purposes:
         return Check("just_bought", True, "not asked for this purpose")
-    ordered = pos.at.get(ORDERED) if pos else None
-    if ordered is None:
+    ordered = at(pos, ORDERED, -1.0)
+    if ordered < 0.0:
         return Check("just_bought", True, "never ordered")
     ago = case.now - ordered
     return Check("just_bought", ago >= policy.within, f"ordered {ago:.0f}s ago, silent for {words(policy.within)}")

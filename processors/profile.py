@@ -1,45 +1,62 @@
-"""Facts: what a customer did. One fold a topic, each of that topic's records alone, in the order of its log.
+"""Facts: what a customer did. One fold a topic, each of that topic's records alone.
 
 No fold reads another topic's facts, the clock or the playbook: so anyone can recompute them from the log, and the
-order in which topics were read does not show. Late events count in full; where the latest wins, the latest by event
-time does.
+order in which topics were read does not show. Nor does the order of a topic's log: late events count in full; where the
+latest wins, the latest by event time does, then the greater content (`schemas.facts` says how bounds keep to that).
 """
 
-from bisect import bisect_right
+from bisect import insort
 from collections.abc import Callable
-from operator import attrgetter
 from typing import Any, Final
 
-from schemas.customer import (
-    ALIASES_MOST,
-    BOUGHT_MOST,
-    FLAGS_MOST,
-    LINES_MOST,
-    NAMES_MOST,
-    ORDER_MOST,
-    VIEWED_MOST,
-    CartFacts,
-    ClickFacts,
-    Customer,
-    FeedbackFacts,
-    Line,
-    PosFacts,
-    Viewed,
-)
+from processors.looks import look_at
+from processors.tastes import count, like
+from processors.touches import number_of, touched
+from processors.windows import MONEY, put
+from schemas.codes import CODES, KEY_OF, KEYS, OWN, OWN_KEY
+from schemas.customer import Customer
 from schemas.event import (
     ADDED,
-    NAMES,
+    COMPLAINED,
     ORDERED,
     PLACES,
     PRODUCT_VIEWED,
     REFUNDED,
     REMOVED,
+    SETTLED,
     STORE,
     Event,
-    Product,
     Traits,
 )
-from schemas.identity import Link, key_of
+from schemas.facts import (
+    ALIASES_MOST,
+    COMPLAINTS_MOST,
+    DAY,
+    FLAGS_MOST,
+    HOUR,
+    LINES_MOST,
+    NAME_MOST,
+    NAMES_MOST,
+    NEAR_MOST,
+    ORDER_MOST,
+    PLACES_MOST,
+    RECEIPT,
+    RECEIPTS_MOST,
+    WORD_MOST,
+    CartFacts,
+    ClickFacts,
+    Complaint,
+    Did,
+    EventFacts,
+    FeedbackFacts,
+    Line,
+    Near,
+    PosFacts,
+    Receipt,
+    Source,
+    Taken,
+)
+from schemas.identity import key_of
 from schemas.topics import CART, CLICKSTREAM, POS
 from schemas.trigger import Feedback
 
@@ -48,62 +65,78 @@ OTHER: Final = "other"
 
 def click(facts: ClickFacts, event: Event, customer: bytes) -> None:
     """Fold one event of `clickstream`. `customer` is the key: it is no alias of itself."""
-    latest = tally(facts, event)
-    if event.session and latest:
-        facts.session = event.session
-    anonymous = event.anonymous
-    if anonymous and anonymous not in facts.aliases and anonymous.encode() != customer:
-        facts.aliases.append(anonymous)
-        del facts.aliases[:-ALIASES_MOST]
-    if event.name == PRODUCT_VIEWED:
+    tally(facts, event)
+    name, time = event.name, event.time
+    if event.session and (told := (time, event.session)) > facts.session:
+        facts.session = told
+    if event.anonymous:
+        meet(facts.aliases, event.anonymous, time, customer)
+    if name == PRODUCT_VIEWED:
         for product in event.products:
-            look_at(facts.viewed, product, event.time)
+            look_at(facts, product, int(time))
+            like(facts.likes, product, int(time))
+    elif name in (COMPLAINED, SETTLED):
+        complain(facts.complaints, event.complaint, Complaint(time, name == COMPLAINED))
     if event.traits is not None:
-        hear(facts, event.traits, event.time)
+        hear(facts, event.traits, time, event.source)
+    if event.nps is not None:
+        tell(facts, "nps", event.nps, time, event.source)
+    for link in event.links:
+        if link.relation:
+            relate(facts.related, key_of(link.kind, link.id), Near(time, link.relation))
 
 
 def cart(facts: CartFacts, event: Event, _: bytes) -> None:
     """Fold one event of `cart`."""
     tally(facts, event)
-    if event.currency:
-        facts.currency = event.currency
-    if event.name == ADDED:
-        opened, time, lines = event.cart or event.id, event.time, facts.lines
+    name, time = event.name, event.time
+    if event.currency and (told := (time, event.currency)) > facts.currency:
+        facts.currency = told
+    if name == ADDED:
+        opened = event.cart or event.id
+        for one in event.products:
+            like(facts.likes, one, int(time))
+            if one.quantity > 0:
+                words = one.name[:NAME_MOST], one.category[:WORD_MOST]
+                keep(facts.lines, Line(time, one.id, one.quantity, one.price, opened, *words))
+    elif name == REMOVED:
         for one in event.products:
             if one.quantity > 0:
-                lines.append(Line(one.id, one.quantity, one.price, time, opened, one.name, one.category))
-        del lines[:-LINES_MOST]
-    elif event.name == REMOVED:
-        for product in event.products:
-            take_out(facts.lines, product)
+                keep(facts.taken, Taken(time, one.id, one.quantity))
 
 
 def pos(facts: PosFacts, event: Event, _: bytes) -> None:
     """Fold one event of `pos`."""
-    latest = event.time >= facts.at.get(ORDERED, 0.0)
     tally(facts, event)
-    if event.currency:
-        facts.currency = event.currency
-    if event.name == ORDERED:
+    name, time = event.name, event.time
+    if event.currency and (told := (time, event.currency)) > facts.currency:
+        facts.currency = told
+    if name == ORDERED:
         order(facts, event)
-        if latest:
-            facts.last_order = event.order or event.id
-            facts.last_products = distinct([product.id for product in event.products])
-            facts.last_categories = distinct([product.category for product in event.products if product.category])
-    elif event.name == REFUNDED:
+    elif name == REFUNDED:
+        back = abs(event.total)
         facts.refunds += 1
-        facts.spent -= abs(event.total)
+        facts.refunded += back
+        facts.spent -= back
+        put(facts, int(time), MONEY, -back)
 
 
 def feedback(facts: FeedbackFacts, said: Feedback) -> None:
     """Fold one record of `feedback`."""
     facts.events += 1
     facts.last = max(facts.last, said.time)
-    channel = said.channel
-    if channel not in facts.counts and len(facts.counts) >= NAMES_MOST:
-        channel = OTHER
-    counts = facts.counts.setdefault(channel, {})
+    facts.touches = touched(facts.touches, int(said.time), number_of(said.what), said.channel, None)
+    counts = facts.counts.setdefault(said.channel[:WORD_MOST], {})
     counts[said.what] = counts.get(said.what, 0) + 1
+    fewer_channels(facts.counts)
+
+
+def fewer_channels(counts: dict[str, dict[str, int]]) -> None:
+    """Channels that are too many, by the alphabet, are one."""
+    while len(counts) > NAMES_MOST + (OTHER in counts):
+        other = counts.setdefault(OTHER, {})
+        for what, many in counts.pop(max(name for name in counts if name != OTHER)).items():
+            other[what] = other.get(what, 0) + many
 
 
 def clicks_of(customer: Customer) -> ClickFacts:
@@ -136,115 +169,185 @@ FOLDS: Final[dict[str, tuple[Callable[[Customer], Any], Fold]]] = {
 """Topic of events -> whose facts, and what an event does to them."""
 
 
-def tally(facts: ClickFacts | CartFacts | PosFacts, event: Event) -> bool:
-    """What is counted of every event. True when none is later than it."""
-    time, name, counts = event.time, event.name, facts.counts
+def tally(facts: EventFacts, event: Event) -> None:
+    """What is counted of every event."""
+    time, name = event.time, event.name
+    second, channel = int(time), event.channel
+    key, number = CODES.get(name) or (own_key(facts, name), OWN)
+    did = facts.did.get(key)
+    if did is None:
+        facts.did[key] = Did(1, time)
+    else:
+        did.count += 1
+        if time > did.at:
+            did.at = time
     if time < facts.first or not facts.events:
         facts.first = time
+    if time > facts.last:
+        facts.last = time
     facts.events += 1
-    before = counts.get(name, 0)
-    if before or name in NAMES or len(counts) < NAMES_MOST:
-        counts[name] = before + 1
-        at = facts.at
-        if time >= at.get(name, 0.0):
-            at[name] = time
-    else:
-        counts[OTHER] = counts.get(OTHER, 0) + 1
-    if event.channel:
-        place = event.channel if event.channel in PLACES else OTHER
+    put(facts, second, key, 1)
+    facts.touches = touched(facts.touches, second, number, channel, event.sentiment)
+    clock, hour = facts.clock, second // HOUR % 24
+    clock[hour] = clock.get(hour, 0) + 1
+    weekdays, weekday = facts.weekdays, (second // DAY + 3) % 7 + 1
+    weekdays[weekday] = weekdays.get(weekday, 0) + 1
+    if channel:
+        place = channel if channel in PLACES else OTHER
         facts.channels[place] = facts.channels.get(place, 0) + 1
-    if time < facts.last:
-        return False
-    facts.last = time
-    return True
+    if event.store:
+        count(facts.stores, event.store[:WORD_MOST], PLACES_MOST)
+    if event.device:
+        count(facts.devices, event.device[:WORD_MOST], PLACES_MOST)
 
 
-def look_at(viewed: list[Viewed], product: Product, time: float) -> None:
-    """Keep `viewed` in order of last looking."""
-    known = known_view(viewed, product.id)
-    known.times += 1
-    if time >= known.last:
-        known.last, known.name, known.category, known.price = time, product.name, product.category, product.price
-    if not viewed or viewed[-1].last <= known.last:
-        viewed.append(known)
+def at(facts: EventFacts | None, name: str, never: float = 0.0) -> float:
+    """Event time of the latest event of this name; `never` when there was none."""
+    did = facts.did.get(KEY_OF.get(name, name)) if facts is not None else None
+    return did.at if did is not None else never
+
+
+def own_key(facts: EventFacts, name: str) -> str:
+    """What a shop's own name is counted by. Of too many the last by the alphabet have one key together."""
+    if name in KEYS:
+        return OWN_KEY
+    if name in facts.did:
+        return name
+    own = own_names(facts.did)
+    if len(own) < NAMES_MOST:
+        return name
+    if name > own[-1]:
+        return OWN_KEY
+    fewer_names(facts, own[-1:])
+    return name
+
+
+def own_names(did: dict[str, Did]) -> list[str]:
+    return sorted(name for name in did if name not in KEYS)
+
+
+def fewer_names(facts: EventFacts, gone: list[str]) -> None:
+    """These names are counted as others from now on, and what was counted of them."""
+    for name in gone:
+        one, others = facts.did.pop(name), facts.did.setdefault(OWN_KEY, Did(0, 0.0))
+        others.count, others.at = others.count + one.count, max(others.at, one.at)
+        for cell in (*facts.minutes, *facts.hours, *facts.days):
+            if name in cell.counts:
+                cell.counts[OWN_KEY] = cell.counts.get(OWN_KEY, 0) + cell.counts.pop(name)
+
+
+def keep(rows: list[Any], row: Line | Taken) -> None:
+    """Into its place among the newest."""
+    if not rows or row >= rows[-1]:
+        rows.append(row)
     else:
-        viewed.insert(bisect_right(viewed, known.last, key=attrgetter("last")), known)
-    if len(viewed) > VIEWED_MOST:
-        del viewed[0]
+        insort(rows, row)
+    if len(rows) > LINES_MOST:
+        del rows[0]
 
 
-def known_view(viewed: list[Viewed], id: str) -> Viewed:
-    """Take what is known of a product out of the list; a blank one if nothing is."""
-    for at in range(len(viewed) - 1, -1, -1):
-        if viewed[at].id == id:
-            return viewed.pop(at)
-    return Viewed(id)
+def known_as(facts: ClickFacts) -> list[str]:
+    """Other ids, the one met latest last."""
+    return sorted(facts.aliases, key=lambda one: (facts.aliases[one], one))
 
 
-def take_out(lines: list[Line], product: Product) -> None:
-    """Take from the lines added last: older ones may be in an order already."""
-    left = product.quantity
-    for at in range(len(lines) - 1, -1, -1):
-        if left <= 0:
-            return
-        line = lines[at]
-        if line.id == product.id:
-            taken = min(left, line.quantity)
-            left -= taken
-            line.quantity -= taken
-            if not line.quantity:
-                del lines[at]
+def meet(aliases: dict[str, float], anonymous: str, time: float, customer: bytes) -> None:
+    """An anonymousId: those met latest are kept."""
+    known = aliases.get(anonymous)
+    if known is not None:
+        if time > known:
+            aliases[anonymous] = time
+    elif anonymous.encode() != customer:
+        aliases[anonymous] = time
+        if len(aliases) > ALIASES_MOST:
+            del aliases[min(aliases, key=lambda one: (aliases[one], one))]
+
+
+def complain(complaints: dict[str, Complaint], id: str, said: Complaint) -> None:
+    """The latest word of a complaint; of those too many, the longest unheard of goes."""
+    known = complaints.get(id)
+    if known is None or (said.at, said.open) > (known.at, known.open):
+        complaints[id] = said
+        if len(complaints) > COMPLAINTS_MOST:
+            del complaints[min(complaints, key=lambda one: (complaints[one].at, one))]
+
+
+def relate(related: dict[str, Near], key: str, said: Near) -> None:
+    """The latest word of who is near: a child, the holder of a card. Of those too many, the longest unnamed goes."""
+    known = related.get(key)
+    if known is None or said > known:
+        related[key] = said
+        if len(related) > NEAR_MOST:
+            del related[min(related, key=lambda one: (related[one].at, one))]
 
 
 def order(facts: PosFacts, event: Event) -> None:
     """Count an order, and remember what was bought."""
+    till = event.channel == STORE
     facts.orders += 1
     facts.spent += event.total
-    if event.channel == STORE:
-        facts.receipts += 1
-    else:
-        facts.last_online = max(facts.last_online, event.time)
-    bought = facts.bought
+    if till:
+        facts.tills += 1
+    elif event.time > facts.last_online:
+        facts.last_online = event.time
+    put(facts, int(event.time), MONEY, event.total)
     for product in event.products:
-        bought[product.id] = max(bought.get(product.id, 0.0), event.time)
-    while len(bought) > BOUGHT_MOST:
-        del bought[min(bought, key=bought.__getitem__)]
+        like(facts.likes, product, int(event.time))
+    products = distinct([product.id for product in event.products])
+    categories = distinct([product.category[:WORD_MOST] for product in event.products if product.category])
+    insort(facts.receipts, Receipt(event.time, event.order or event.id, till, event.total, products, categories))
+    forget(facts)
+
+
+def forget(facts: PosFacts) -> None:
+    """Of sorted orders the newest with so many lines are kept; categories are kept of the last."""
+    receipts, lines = facts.receipts, 0
+    for receipt in reversed(receipts):
+        lines += RECEIPT + len(receipt.products)
+        if lines > RECEIPTS_MOST and (place := (receipt.at, receipt.id)) > facts.cut:
+            facts.cut = place
+    kept = [receipt for receipt in receipts if (receipt.at, receipt.id) > facts.cut]
+    for receipt in kept[:-1]:
+        receipt.categories = []
+    facts.receipts = kept
 
 
 def distinct(names: list[str]) -> list[str]:
     return list(dict.fromkeys(names))[:ORDER_MOST]
 
 
-def hear(facts: ClickFacts, traits: Traits, time: float) -> None:
+def hear(facts: ClickFacts, traits: Traits, time: float, source: str) -> None:
     """Take over what a customer says of themselves, each word by its own time."""
-    told = facts.told
-    facts.identified = max(facts.identified, time)
+    if time > facts.identified:
+        facts.identified = time
     for name in ("zone", "name", "tier"):
-        word = getattr(traits, name)
-        if word and time >= told.get(name, 0.0):
-            told[name] = time
-            setattr(facts, name, word)
-    flags(facts.consent, traits.consent, told, "consent:", time)
-    flags(facts.reach, traits.reach, told, "reach:", time)
+        if word := getattr(traits, name):
+            tell(facts, name, word[:NAME_MOST], time, source)
+    if traits.points is not None:
+        tell(facts, "points", traits.points, time, source)
+    flags(facts.consent, traits.consent, facts.told, "consent:", Source(time, source[:WORD_MOST]))
+    flags(facts.reach, traits.reach, facts.told, "reach:", Source(time, source[:WORD_MOST]))
 
 
-def relate(facts: ClickFacts, links: list[Link], time: float) -> None:
-    """Take over who is near: a child, the holder of a card, who gets a gift. They are other persons."""
-    for link in links:
-        key = key_of(link.kind, link.id)
-        place = f"related:{key}"
-        if link.relation and time >= facts.told.get(place, 0.0):
-            facts.related[key], facts.told[place] = link.relation, time
-    while len(facts.related) > FLAGS_MOST:
-        oldest = min(facts.related, key=lambda key: facts.told[f"related:{key}"])
-        del facts.related[oldest], facts.told[f"related:{oldest}"]
+def tell(facts: ClickFacts, name: str, word: str | int, time: float, source: str) -> None:
+    """One word, unless a later one is known."""
+    known, source = facts.told.get(name), source[:WORD_MOST]
+    if known is None or (time, word, source) > (known.at, getattr(facts, name), known.source):
+        facts.told[name] = Source(time, source)
+        setattr(facts, name, word)
 
 
-def flags(known: dict[str, bool], said: dict[str, bool], told: dict[str, float], prefix: str, time: float) -> None:
-    """Take over each yes and no that is not older than the one we know; forget those told longest ago."""
+def flags(known: dict[str, bool], said: dict[str, bool], told: dict[str, Source], prefix: str, new: Source) -> None:
+    """Take over each yes and no that is not older than the one we know, a no before a yes; forget those told longest
+    ago."""
     for name, value in said.items():
-        if time >= told.get(prefix + name, 0.0):
-            known[name], told[prefix + name] = value, time
+        before = told.get(prefix + name)
+        if before is None or (new.at, not value, new.source) > (before.at, not known[name], before.source):
+            known[name], told[prefix + name] = value, new
+    fewer_flags(known, told, prefix)
+
+
+def fewer_flags(known: dict[str, bool], told: dict[str, Source], prefix: str) -> None:
     while len(known) > FLAGS_MOST:
-        oldest = min(known, key=lambda name: told[prefix + name])
+        oldest = min(known, key=lambda name: (told[prefix + name].at, name))
         del known[oldest], told[prefix + oldest]

@@ -23,6 +23,12 @@ class Answers(Protocol):
 
     def data(self, play: str) -> dict[str, str]: ...
     def facts(self, play: str) -> dict[str, str | float | bool]: ...
+    def rule(self, name: str) -> bool:
+        """Whether a condition of segments or stages holds."""
+
+    def leaf(self) -> str:
+        """The leaf that takes the customer, where that can be told at once; else empty."""
+
     def error(self, play: str) -> str:
         """Why something asked of this play had no answer; empty when all had."""
 

@@ -8,7 +8,7 @@ from typing import Final
 
 from xxhash import xxh3_64_digest
 
-from schemas.customer import SEEN_MOST, SEEN_SECONDS, Seen
+from schemas.facts import SEEN_MOST, SEEN_SECONDS, Seen
 
 WIDTH: Final = 8
 FULL: Final = SEEN_MOST * WIDTH

@@ -3,19 +3,22 @@
 It is a view of the customer as of the question: ask before the customer changes again.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any, Final, cast
 
-from processors import intent
+from processors import counters, intent, traits
+from processors.carts import NO_CART, cart_view, purchases
 from processors.channels import usual
+from processors.looks import WIDTH, last
 from processors.persons import intent_of
+from processors.profile import at
 from processors.view import CartView, CustomerView, EventView, ItemView, OrdersView, View
 from processors.zones import day
-from schemas.customer import CartFacts, Customer, Line, PosFacts, Waiting
+from schemas.customer import Customer, Waiting
 from schemas.event import MICROS, ORDERED, Event, Product
+from schemas.facts import ClickFacts, PosFacts
 from schemas.playbook import Playbook
 
-NO_CART: Final = CartView()
 NO_ORDERS: Final = OrdersView()
 
 
@@ -71,7 +74,15 @@ def complements_of(sight: Sight) -> list[str]:
 
 
 def bought_of(sight: Sight) -> dict[str, float]:
-    return sight._of.pos.bought if sight._of.pos else {}
+    return purchases(sight._of.pos) if sight._of.pos else {}
+
+
+def segment_of(sight: Sight) -> str:
+    return sight._of.decisions.segment if sight._of.decisions else ""
+
+
+def stage_of(sight: Sight) -> str:
+    return sight._of.decisions.stage if sight._of.decisions else ""
 
 
 PARTS: Final[dict[str, Callable[[Sight], Any]]] = {
@@ -83,6 +94,16 @@ PARTS: Final[dict[str, Callable[[Sight], Any]]] = {
     "channel": channel_of,
     "complements": complements_of,
     "bought": bought_of,
+    "events": lambda sight: counters.events(sight._of, sight.now),
+    "spent": lambda sight: counters.spent(sight._of, sight.now),
+    "likes": lambda sight: traits.likes(sight._of, sight.now),
+    "habits": lambda sight: traits.habits(sight._of, sight.now),
+    "service": lambda sight: traits.service(sight._of),
+    "rfm": lambda sight: traits.rfm(sight._of, sight._playbook.rfm, sight.now),
+    "engagement": lambda sight: traits.engagement(sight._of, sight._playbook.engagement, sight.now),
+    "segment": segment_of,
+    "stage": stage_of,
+    "of": lambda sight: sight._of,
 }
 """Field of the view -> how it comes about."""
 
@@ -127,56 +148,41 @@ def customer_view(customer: Customer, key: bytes) -> CustomerView:
         last=max((one.last for one in facts), default=0.0),
     )
     if clicks:
-        view.name, view.tier, view.zone, view.session = clicks.name, clicks.tier, clicks.zone, clicks.session
-        view.relations = sorted(set(clicks.related.values()))
-        ordered = pos.at.get(ORDERED, 0.0) if pos else 0.0
-        view.viewed = [
-            ItemView(one.id, one.name, one.category, price=one.price / MICROS, times=one.times, last=one.last)
-            for one in reversed(clicks.viewed)
-            if one.last > ordered
-        ]
+        view.points = clicks.points
+        view.name, view.tier, view.zone, view.session = clicks.name, clicks.tier, clicks.zone, clicks.session[1]
+        view.viewed = viewed_since(clicks, at(pos, ORDERED))
+        view.relations = sorted({near.relation for near in clicks.related.values()})
     return view
 
 
-def cart_view(cart: CartFacts, pos: PosFacts | None) -> CartView:
-    """Adds of one product are one item here."""
-    items: dict[str, ItemView] = {}
-    first, touched, value = "", 0.0, 0
-    for line in open_lines(cart, pos):
-        first = first or line.opened
-        touched = max(touched, line.added)
-        value += line.price * line.quantity
-        one = items.setdefault(line.id, ItemView(line.id, quantity=0))
-        one.quantity += line.quantity
-        if line.added >= one.last:
-            one.name, one.category, one.price, one.last = line.name, line.category, line.price / MICROS, line.added
-    dearest = sorted(items.values(), key=lambda one: -one.price * one.quantity)
-    count = sum(one.quantity for one in dearest)
-    return CartView(bool(items), first, value / MICROS, count, dearest, touched) if items else NO_CART
-
-
-def open_lines(cart: CartFacts, pos: PosFacts | None) -> Iterator[Line]:
-    """Lines that were added after any order that would have held them."""
-    if pos is None:
-        return iter(cart.lines)
-    online, bought = pos.last_online, pos.bought
-    return (line for line in cart.lines if line.added > online and line.added > bought.get(line.id, 0.0))
+def viewed_since(clicks: ClickFacts, ordered: float) -> list[ItemView]:
+    """Products looked at since the last order, newest first."""
+    items = []
+    for one in reversed(clicks.viewed):
+        if (latest := last(one)) > ordered:
+            looks, price = len(one.looks) // WIDTH, one.price / MICROS
+            items.append(ItemView(one.id, one.name, one.category, one.brand, price, times=looks, last=float(latest)))
+    return items
 
 
 def orders_view(pos: PosFacts) -> OrdersView:
+    latest = pos.receipts[-1] if pos.receipts else None
     return OrdersView(
         count=pos.orders,
-        receipts=pos.receipts,
+        receipts=pos.tills,
+        refunds=pos.refunds,
+        refunded=pos.refunded / MICROS,
         spent=pos.spent / MICROS,
-        last=pos.at.get(ORDERED, 0.0),
-        id=pos.last_order,
-        products=pos.last_products,
-        categories=pos.last_categories,
+        last=at(pos, ORDERED),
+        id=latest.id if latest else "",
+        products=latest.products if latest else [],
+        categories=latest.categories if latest else [],
     )
 
 
 def complements(pos: PosFacts, playbook: Playbook) -> list[str]:
     """What goes with the latest order, by product first, and was never bought."""
-    table, bought = playbook.complements, pos.bought
-    fitting = (one for name in (*pos.last_products, *pos.last_categories) for one in table.get(name, ()))
+    table, bought = playbook.complements, purchases(pos)
+    names = (*pos.receipts[-1].products, *pos.receipts[-1].categories) if pos.receipts else ()
+    fitting = (one for name in names for one in table.get(name, ()))
     return [one for one in dict.fromkeys(fitting) if one not in bought]

@@ -4,12 +4,12 @@ from collections.abc import Iterator
 from typing import Any
 
 from processors import owners
-from processors.joining import join
-from schemas.customer import Seen
+from processors.joined import join, together
+from schemas.facts import Seen
 from schemas.identity import STRETCHES_MOST, Marker, Side, Stretch
 
 
-def mark(topic: str, side: Side[Any], facts: Any, marker: Marker, time: float, at: int) -> tuple[Any, set[str]]:
+def mark(side: Side[Any], facts: Any, marker: Marker, time: float, at: int) -> tuple[Any, set[str]]:
     """A marker at offset `at`: answers the facts that go on from here, and the owners who now have more or less."""
     if owners.add(side.marks, marker, time, at):
         facts = cut(side, facts, at)
@@ -21,7 +21,7 @@ def mark(topic: str, side: Side[Any], facts: Any, marker: Marker, time: float, a
     before, side.owner = side.owner, owners.owner(side.marks, side.since)
     if before != side.owner and facts.events:
         moved |= {before, side.owner}
-    bound(topic, side)
+    bound(side)
     return facts, moved - {""}
 
 
@@ -35,14 +35,14 @@ def cut(side: Side[Any], facts: Any, at: int) -> Any:
     return fresh
 
 
-def bound(topic: str, side: Side[Any]) -> None:
+def bound(side: Side[Any]) -> None:
     """Join the oldest two of one owner while there are too many. More owners than that need more stretches."""
     while len(side.closed) >= STRETCHES_MOST:
         pair = next(pairs(side.closed), None)
         if pair is None:
             break
         older, newer = pair
-        older.facts = join(topic, (older.facts, newer.facts))
+        older.facts = join(older.facts, newer.facts)
         side.closed.remove(newer)
     owners.trim(side.marks, {side.since, *(stretch.at for stretch in side.closed)})
 
@@ -56,7 +56,7 @@ def pairs(closed: list[Stretch[Any]]) -> Iterator[tuple[Stretch[Any], Stretch[An
                 break
 
 
-def owned(topic: str, side: Side[Any], facts: Any, owner: str) -> Any:
+def owned(side: Side[Any], facts: Any, owner: str) -> Any:
     """All facts of this log that belong to an owner, as one; None: there are none. Empty: what is the id's own."""
     mine = [stretch.facts for stretch in side.closed if stretch.owner == owner]
-    return join(topic, [*mine, facts] if side.owner == owner else mine)
+    return together([*mine, facts] if side.owner == owner else mine)

@@ -6,6 +6,8 @@ micros), times are seconds since the epoch. Filled by `look` (sight.py).
 
 from msgspec import Struct, field
 
+from schemas.customer import Customer
+
 
 class ItemView(Struct, gc=False):
     """A product in the cart, in an event, or looked at."""
@@ -48,6 +50,7 @@ class CustomerView(Struct):
     name: str = ""
     tier: str = ""
     zone: str = ""
+    points: int = 0
     events: int = 0
     first: float = 0.0
     last: float = 0.0
@@ -75,13 +78,91 @@ class OrdersView(Struct):
 
     count: int = 0
     receipts: int = 0
+    """Of them, those at the till."""
+    refunds: int = 0
+    refunded: float = 0.0
     spent: float = 0.0
+    """Refunds taken off."""
     last: float = 0.0
     id: str = ""
     """Id of the latest order."""
     products: list[str] = []
     """Product ids of the latest order."""
     categories: list[str] = []
+
+
+class EventsView(Struct):
+    """How many events, of whatever name, in the time before `now`: to the bucket (processors/windows.py)."""
+
+    hour: int = 0
+    day: int = 0
+    week: int = 0
+    month: int = 0
+    ever: int = 0
+
+
+class SpentView(Struct):
+    """Money spent, refunds taken off, in the time before `now`."""
+
+    hour: float = 0.0
+    day: float = 0.0
+    week: float = 0.0
+    month: float = 0.0
+    ever: float = 0.0
+
+
+class LikesView(Struct):
+    """What is looked at, added and bought most, newer months counting more; empty when there is nothing to tell."""
+
+    category: str = ""
+    brand: str = ""
+    size: str = ""
+    price_from: float = 0.0
+    """The price band liked most begins here ..."""
+    price_to: float = 0.0
+    """... and ends before this price."""
+
+
+class HabitsView(Struct):
+    """When and where most events were."""
+
+    hour: int = 0
+    """Of the day, by the clock of the customer's zone."""
+    weekday: int = 0
+    """1 is Monday, by UTC; 0: not known."""
+    store: str = ""
+    channel: str = ""
+    """web, app or store."""
+    device: str = ""
+
+
+class ServiceView(Struct):
+    """How it is going with us."""
+
+    complaint: bool = False
+    """Whether one is open."""
+    complaints: int = 0
+    """Ever opened."""
+    nps: int = -1
+    """The latest answer, 0 to 10; -1: never asked."""
+    sentiment: float = 0.0
+    """Mean of the timelines' (the newest 100 touches of each topic), -1 to 1."""
+
+
+class RfmView(Struct):
+    """Recency, frequency and money of orders, each from 1 to one more than the playbook has bounds (usually 5, the
+    best); 0: never ordered."""
+
+    recency: int = 0
+    frequency: int = 0
+    monetary: int = 0
+
+
+class EngagementView(Struct):
+    """How busy: events of the last month, and the tier the playbook gives for so many."""
+
+    events: int = 0
+    tier: str = ""
 
 
 class View(Struct):
@@ -102,3 +183,15 @@ class View(Struct):
     complements: list[str]
     """Products that go with the latest order and were never bought, best first."""
     bought: dict[str, float]
+    events: EventsView
+    spent: SpentView
+    likes: LikesView
+    habits: HabitsView
+    service: ServiceView
+    rfm: RfmView
+    engagement: EngagementView
+    segment: str
+    """The leaf the customer is in; empty: none yet."""
+    stage: str
+    of: Customer
+    """The customer itself: `did(name)`, `views(what)`, `reaches(channel)` and `consents(purpose)` ask it."""

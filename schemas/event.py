@@ -30,6 +30,7 @@ class Product(Struct, gc=False, omit_defaults=True):
     category: Text = ""
     brand: Text = ""
     variant: Text = ""
+    size: Text = ""
     price: Micros = 0
     quantity: Annotated[int, Meta(ge=-1_000_000, le=1_000_000)] = 1
 
@@ -48,6 +49,8 @@ class Traits(Struct, gc=False, omit_defaults=True):
     """Delivery channel -> reachable or not."""
     name: Text = ""
     tier: Text = ""
+    points: Annotated[int, Meta(ge=-(2**53), le=2**53)] | None = None
+    """Balance of the loyalty account."""
 
 
 class Event(Struct, omit_defaults=True):
@@ -78,6 +81,15 @@ class Event(Struct, omit_defaults=True):
     dwell: Annotated[float, Meta(ge=0.0, le=86_400.0)] = 0.0
     """Seconds spent on what was viewed."""
     traits: Traits | None = None
+    store: Text = ""
+    device: Text = ""
+    """Its kind: ios, android, desktop, ..."""
+    sentiment: Annotated[int, Meta(ge=-1, le=1)] | None = None
+    """How the customer felt: bad, neither, good."""
+    nps: Annotated[int, Meta(ge=0, le=10)] | None = None
+    """Answer to "would you recommend us?"."""
+    complaint: Text = ""
+    """Id of a complaint."""
     properties: dict[str, str | float | bool] = {}
     """Flat properties that have no field above; conditions read them as `event.properties`."""
     links: Annotated[list[Link], Meta(max_length=16)] = []
@@ -96,6 +108,10 @@ SEARCHED, LIST_VIEWED, PRODUCT_VIEWED = "Products Searched", "Product List Viewe
 PRODUCT_CLICKED = "Product Clicked"
 ADDED, REMOVED, CART_VIEWED, CHECKOUT = "Product Added", "Product Removed", "Cart Viewed", "Checkout Started"
 ORDERED, CANCELLED, REFUNDED = "Order Completed", "Order Cancelled", "Order Refunded"
+COMPLAINED, SETTLED, SURVEYED = "Complaint Opened", "Complaint Closed", "Survey Answered"
+
+SEGMENT_ENTERED, SEGMENT_LEFT, STAGE_CHANGED = "Segment Entered", "Segment Left", "Stage Changed"
+"""Made by the engine, and in no topic: what plays may hear when a customer's standing changes."""
 
 CART_NAMES: Final = frozenset(
     (
@@ -117,7 +133,10 @@ CART_NAMES: Final = frozenset(
 )
 POS_NAMES: Final = frozenset((ORDERED, "Order Updated", CANCELLED, REFUNDED))
 NAMES: Final = (
-    CART_NAMES | POS_NAMES | {PAGE, SCREEN, IDENTIFIED, SEARCHED, LIST_VIEWED, PRODUCT_VIEWED, PRODUCT_CLICKED}
+    CART_NAMES
+    | POS_NAMES
+    | {PAGE, SCREEN, IDENTIFIED, SEARCHED, LIST_VIEWED, PRODUCT_VIEWED, PRODUCT_CLICKED}
+    | {COMPLAINED, SETTLED, SURVEYED}
 )
 PLACES: Final = frozenset(("web", "app", "store"))
 """Where a customer is seen; anything else counts as `other`."""

@@ -10,7 +10,8 @@ from typing import Annotated, Literal
 from msgspec import Meta, Raw, Struct
 from msgspec.json import Decoder, Encoder
 
-from schemas.customer import CartFacts, ClickFacts, FeedbackFacts, Intent, PosFacts, Sent, Waiting
+from schemas.customer import Intent, Sent, Waiting
+from schemas.facts import CartFacts, ClickFacts, FeedbackFacts, PosFacts
 from schemas.identity import Id, Marker
 
 PATH_MOST = 16

@@ -100,6 +100,83 @@ class IntentModel(Part):
     """What the weights were fitted on, in words."""
 
 
+OTHERS = "others"
+"""The leaf of those no other leaf takes."""
+
+
+class Leaf(Part):
+    """A segment. The condition is CEL over the view, without the event."""
+
+    id: Name
+    when: str
+
+
+class Level(Part):
+    """Leaves of one kind, as demographic, behavioural, real time."""
+
+    level: Name
+    leaves: Annotated[list[Leaf], Field(min_length=1)]
+
+
+class Segments(Part):
+    """A waterfall: levels and leaves in order, and the first leaf whose condition holds takes the customer."""
+
+    every: Duration = 86_400.0
+    """How often conditions that ask `now` or `intent.score` are asked again though nothing happened."""
+    levels: list[Level] = []
+
+
+class Move(Part):
+    """A row of the table of stages: on these events, when this holds, from these stages to that."""
+
+    from_: Annotated[list[Name], Field(alias="from", min_length=1)]
+    on: Annotated[list[str], Field(min_length=1)]
+    when: str = "true"
+    to: Name
+
+
+class Lapse(Part):
+    """Silence of so long lets a customer lapse from a stage to another."""
+
+    from_: Name = Field(alias="from")
+    after: Duration
+    to: Name
+
+
+class Stages(Part):
+    """A state machine. Everybody begins in the first stage."""
+
+    first: Name
+    table: Annotated[list[Move], Field(min_length=1)]
+    lapse: list[Lapse] = []
+
+
+Bounds = Annotated[list[FiniteFloat], Field(min_length=1, max_length=9)]
+
+
+class Rfm(Part):
+    """Bounds between the classes of recency, frequency and money, usually quantiles of the shop's own customers."""
+
+    recency: Annotated[list[Duration], Field(min_length=1, max_length=9)] = [
+        30 * 86_400.0,
+        90 * 86_400.0,
+        180 * 86_400.0,
+        365 * 86_400.0,
+    ]
+    """Times since the latest order, shortest first: within the first is best."""
+    frequency: Bounds = [2, 3, 5, 9]
+    """Orders ever, least first: as many as the last, or more, is best."""
+    monetary: Bounds = [50, 100, 250, 500]
+    """Money spent ever."""
+
+
+class Tier(Part):
+    """A tier of engagement, and the events in the last 30 days it begins at."""
+
+    name: Name
+    events: Annotated[int, Field(ge=0)]
+
+
 class Channels(Part):
     """Delivery channels, and which of them is usual for where a customer is seen."""
 
@@ -169,6 +246,16 @@ class Playbook(Part):
     policies: Policies = Policies()
     intent: IntentModel = IntentModel()
     channels: Channels = Channels()
+    segments: Segments = Segments()
+    stages: Stages | None = None
+    rfm: Rfm = Rfm()
+    engagement: list[Tier] = [
+        Tier(name="high", events=30),
+        Tier(name="medium", events=8),
+        Tier(name="low", events=1),
+        Tier(name="none", events=0),
+    ]
+    """Tiers, most events first: the first that is reached counts."""
     identity: IdentityRules = IdentityRules()
     complements: dict[str, list[str]] = {}
     """Product id or category -> products that go with it, best first."""

@@ -28,6 +28,7 @@ from streams.tools.dev import dev
 from streams.tools.init import Foreign, init
 from streams.tools.rebuild import rebuild
 from streams.tools.replay.command import replay
+from streams.tools.segments import segments
 from streams.tools.triggers import triggers
 
 app = typer.Typer(
@@ -52,6 +53,7 @@ app.add_typer(dead_letters.app, name="dead-letters", rich_help_panel=LOOK)
 app.command(rich_help_panel=LOOK)(books)
 app.command(rich_help_panel=LOOK)(customer)
 app.command(rich_help_panel=LOOK)(customers)
+app.command(rich_help_panel=LOOK)(segments)
 app.command(rich_help_panel=LOOK)(triggers)
 app.command(rich_help_panel=TRY)(bench)
 

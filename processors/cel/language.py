@@ -10,16 +10,18 @@ The library bounds an expression's depth (32), the steps of its loops, and regul
 about 3 ms to make a language, 0.2 ms to compile, 2 to 4 us to answer, and 1 us for each call of a Python function.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 from cel_expr_python import cel
 from cel_expr_python.ext import ext_math, ext_strings
 from msgspec import Struct
 
-from processors.cel.operators import Predicate, arithmetic, comparisons, predicate
+from processors.cel.operators import Predicate, arithmetic, comparisons, counter, predicate
 from processors.cel.tree import CALL, ITEM, SELECT, Tree, read_tree
 from processors.cel.words import KIND, SAME, Problem, mismatch, problem_at, problems, reason, suggest
+
+Counter = Callable[[str], Mapping[str, int]]
 
 LONGEST: Final = 4_000
 """Characters of an expression."""
@@ -67,19 +69,29 @@ class Language:
     """The names an expression may use.
 
     `variables` maps a name to CEL's type of it (`list<item>` for products); `item` maps the fields of a product to
-    theirs; `predicates` are functions of one text.
+    theirs; `predicates` are functions of one text, and so are `counters`, which give a number for each of `windows`.
     """
 
     def __init__(
-        self, variables: Mapping[str, str], item: Mapping[str, str], predicates: Mapping[str, Predicate]
+        self,
+        variables: Mapping[str, str],
+        item: Mapping[str, str],
+        predicates: Mapping[str, Predicate],
+        counters: Mapping[str, Counter] | None = None,
+        windows: Sequence[str] = (),
     ) -> None:
         self._item = dict(item)
         self._variables = frozenset(variables)
-        self._known = [*variables, *predicates]
+        self._counters, self._windows = dict(counters or {}), list(windows)
+        self._known = [*variables, *predicates, *self._counters]
         self._env = cel.NewEnv(
             variables={name: cel.Type(kind.replace(ITEM, "map<dyn,dyn>")) for name, kind in variables.items()},
             config=cel.NewEnvConfigFromYaml(comparisons()),
-            functions=[*arithmetic(), *(predicate(name, impl) for name, impl in predicates.items())],
+            functions=[
+                *arithmetic(),
+                *(predicate(name, impl) for name, impl in predicates.items()),
+                *(counter(name, impl) for name, impl in self._counters.items()),
+            ],
             extensions=[ext_strings.ExtStrings(), ext_math.ExtMath()],
         )
 
@@ -113,6 +125,11 @@ class Language:
             return self._item.get(node.what, "dyn")
         return kind
 
+    def _counts(self, tree: Tree, number: int) -> bool:
+        """Whether a part is a call of a counter."""
+        part = tree.parts.get(number)
+        return part is not None and part.kind == CALL and part.what in self._counters
+
     def _item_problems(self, tree: Tree) -> list[tuple[int, str, str]]:
         """(place, what, wanted) of fields no product has, and of texts set against numbers."""
         found = []
@@ -120,6 +137,8 @@ class Language:
             place = tree.places.get(number, 0)
             if part.kind == SELECT and tree.types.get(part.inner[0]) == ITEM and part.what not in self._item:
                 found.append((place + 1, f"a product has no {part.what!r}", suggest(part.what, list(self._item))))
+            if part.kind == SELECT and part.what not in self._windows and self._counts(tree, part.inner[0]):
+                found.append((place + 1, f"there is no {part.what!r} to count", suggest(part.what, self._windows)))
             if part.kind == CALL and part.what in SAME and len(part.inner) == 2:
                 kinds = [self._kind(tree, one) for one in part.inner]
                 if {KIND.get(kind) for kind in kinds} == {"a number", "a text"}:

@@ -54,6 +54,12 @@ def predicate(name: str, impl: Predicate) -> Any:
     return cel.FunctionDecl(name, [overload])
 
 
+def counter(name: str, impl: Callable[[str], Mapping[str, int]]) -> Any:
+    """A function of one text that gives numbers by name, as `did("Product Viewed").week`."""
+    numbers = cel.Type.Map(cel.Type.STRING, cel.Type.INT)
+    return cel.FunctionDecl(name, [cel.Overload(f"{name}_string", numbers, [cel.Type.STRING], impl=impl)])
+
+
 def _own(sign: str, word: str) -> list[Any]:
     """What the standard has, and the library answers natively: (suffix of the id, result, left, right)."""
     t = cel.Type

@@ -17,9 +17,22 @@ ORDERS: Final = ("order_id", "transaction_id", "receipt_id")
 SESSIONS: Final = ("session_id", "ga_session_id")
 COUPONS: Final = ("coupon", "coupon_name", "coupon_id")
 QUERIES: Final = ("query", "search_term")
+STORES: Final = ("store_id", "store", "location_id")
+COMPLAINTS: Final = ("complaint_id", "ticket_id", "case_id")
+MOODS: Final = {
+    **dict.fromkeys(("negative", "bad", "angry", "sad"), -1),
+    **dict.fromkeys(("neutral", "mixed"), 0),
+    **dict.fromkeys(("positive", "good", "happy"), 1),
+}
+NPS_MOST: Final = 10
 DWELLS: Final = (("dwell", 1.0), ("engagement_time_msec", 0.001))
 
-UNUSUAL: Final = frozenset((*TOTALS, *ORDERS, *SESSIONS, *COUPONS, *QUERIES, "cart_id", *dict(DWELLS)))
+UNUSUAL: Final = frozenset(
+    (
+        *(*TOTALS, *ORDERS, *SESSIONS, *COUPONS, *QUERIES, *STORES, *COMPLAINTS, *dict(DWELLS)),
+        *("cart_id", "sentiment", "nps"),
+    )
+)
 """Most events have none of these: one question spares them all the others."""
 LISTS: Final = ("products", "items")
 PRODUCT_IDS: Final = ("product_id", "item_id", "sku")
@@ -67,6 +80,7 @@ def _product(id: str, given: dict[str, Any], place: str) -> Product:
         category if type(category) is str and len(category) <= TEXT_MOST else text(category),
         brand if type(brand) is str and len(brand) <= TEXT_MOST else text(brand),
         text(pop("variant")) if "variant" in given else "",
+        text(pop("size")) if "size" in given else "",
         money,
         pieces,
     )
@@ -93,9 +107,34 @@ def fill(event: Event, properties: dict[str, Any]) -> None:
     event.session = _first(properties, SESSIONS)
     event.coupon = _first(properties, COUPONS)
     event.query = _first(properties, QUERIES)
+    event.store = _first(properties, STORES)
+    event.complaint = _first(properties, COMPLAINTS)
+    if "sentiment" in properties:
+        event.sentiment = mood(properties.pop("sentiment"))
+    if properties.get("nps") not in (None, ""):
+        event.nps = _score(properties.pop("nps"))
     for name, unit in DWELLS:
         if name in properties:
             event.dwell = min(max(number(properties.pop(name), "properties." + name) * unit, 0.0), DAY)
+
+
+def mood(value: Any) -> int | None:
+    """Bad, neither or good, of a word or the sign of a number; None: not told."""
+    if type(value) is str and value.lower() in MOODS:
+        return MOODS[value.lower()]
+    try:
+        felt = number(value, "properties.sentiment") if value not in (None, "") else None
+    except Fault:
+        return None
+    return None if felt is None else (felt > 0.0) - (felt < 0.0)
+
+
+def _score(value: Any) -> int:
+    """An answer from 0 to 10."""
+    score = number(value, "properties.nps")
+    if score != int(score) or not 0 <= score <= NPS_MOST:
+        raise Fault("properties.nps", f"wanted a whole number from 0 to {NPS_MOST}")
+    return int(score)
 
 
 def _first(properties: dict[str, Any], names: tuple[str, ...]) -> str:

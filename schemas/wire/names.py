@@ -4,6 +4,7 @@ from typing import Final
 
 from schemas.event import (
     CART_NAMES,
+    COMPLAINED,
     IDENTIFIED,
     LIST_VIEWED,
     ORDERED,
@@ -13,6 +14,8 @@ from schemas.event import (
     PRODUCT_VIEWED,
     SCREEN,
     SEARCHED,
+    SETTLED,
+    SURVEYED,
 )
 from schemas.topics import CART, CLICKSTREAM, FEEDBACK, POS
 
@@ -33,6 +36,9 @@ ALIASES: Final = {
     "Completed Order": ORDERED,
     "Viewed Promotion": "Promotion Viewed",
     "Clicked Promotion": "Promotion Clicked",
+    "Complaint Resolved": SETTLED,
+    "Survey Submitted": SURVEYED,
+    "Survey Completed": SURVEYED,
     # GA4
     "search": SEARCHED,
     "view_search_results": SEARCHED,
@@ -62,6 +68,7 @@ FEEDBACK_NAMES: Final = {
 ROUTES: Final = {
     **dict.fromkeys((PAGE, SCREEN, IDENTIFIED, JOINED), CLICKSTREAM),
     **dict.fromkeys((SEARCHED, LIST_VIEWED, PRODUCT_VIEWED, PRODUCT_CLICKED), CLICKSTREAM),
+    **dict.fromkeys((COMPLAINED, SETTLED, SURVEYED), CLICKSTREAM),
     **dict.fromkeys(CART_NAMES, CART),
     **dict.fromkeys(POS_NAMES, POS),
     **dict.fromkeys(FEEDBACK_NAMES, FEEDBACK),

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from schemas.event import Traits
 from schemas.wire.calls import Call, Consent, Context, Device, Library, System
-from schemas.wire.values import Fault, kind, text
+from schemas.wire.values import Fault, kind, number, text
 
 WEB, APP, STORE = "web", "app", "store"
 
@@ -47,6 +47,7 @@ DEVICES: Final = {
 SYSTEMS: Final = {"ios": APP, "ipados": APP, "android": APP, "watchos": APP}
 CALLS: Final = {"page": WEB, "screen": APP}
 
+POINTS: Final = ("points", "loyalty_points", "points_balance")
 POS_SOURCE: Final = "pos"
 """A write key of this source is a till's."""
 
@@ -94,6 +95,7 @@ def traits_of(call: Call, context: Context) -> Traits | None:
         consent=_consent(merged.get("consent"), consented),
         reach=_reached(merged, device),
         name=_name(merged),
+        points=_points(merged),
         tier=text(merged.get("tier") or merged.get("loyalty_tier") or merged.get("plan")),
     )
     return traits if traits != _NOTHING else None
@@ -133,6 +135,25 @@ def _reached(traits: Mapping[str, Any], device: Any) -> dict[str, bool]:
     if type(device) is Device and device.token is not None:
         reach["push"] = bool(device.token)
     return reach
+
+
+def device_of(context: Context) -> str:
+    """The kind of device, in lower case: what it says of itself, else its system."""
+    for told, shape, field in ((context.device, Device, "type"), (context.os, System, "name")):
+        if told and (kind := text(getattr(told, field) if type(told) is shape else told)):
+            return kind.lower()
+    return ""
+
+
+def _points(traits: Mapping[str, Any]) -> int | None:
+    """The balance of points; what cannot be a number is none told."""
+    for name in POINTS:
+        if name in traits:
+            try:
+                return int(number(traits[name], name)) if traits[name] not in (None, "") else None
+            except Fault:
+                return None
+    return None
 
 
 def _name(traits: Mapping[str, Any]) -> str:

@@ -12,7 +12,7 @@ from schemas.trigger import Feedback, encode_feedback
 from schemas.wire import commerce, names
 from schemas.wire.calls import Call, Calls, Context
 from schemas.wire.links import greatest, links_of, plain
-from schemas.wire.person import channel_of, traits_of
+from schemas.wire.person import channel_of, device_of, traits_of
 from schemas.wire.values import (
     FORBIDDEN,
     TIME_MOST,
@@ -132,6 +132,8 @@ def _record(call: Call, shared: Context | None, sender: Sender, clock: _Clock) -
         anonymous = _place(call, properties, anonymous)
     channel = channel_of(call, context, properties.get("channel"), sender.source)
     event = _event(id, name, time, sender, anonymous, channel, properties)
+    if context.device is not None or context.os is not None:
+        event.device = device_of(context)
     if context.session_id is not None:
         event.session = text(context.session_id)
     if call.type != "group":

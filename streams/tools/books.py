@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from processors.markers import HEADERS
+from processors.plays import wake
 from schemas.customer import decode_customer
 from schemas.topics import ALL, DEAD_LETTERS, INPUTS, PARTS, TRIGGERS
 from streams import kafka
@@ -110,11 +111,11 @@ async def _quiet(settings: Settings, store: Store) -> bool:
 
 
 async def _waiting(slot: Slot) -> list[int]:
-    """Of each customer who waits, for how many plays."""
+    """Of each customer who wants waking, for how many plays; none, when only segment or stage may change."""
     found = []
     async for _, value in slot.customers():
         decisions = decode_customer(value).decisions
-        if decisions and decisions.waiting:
+        if decisions and wake(decisions) is not None:
             found.append(len(decisions.waiting))
     return found
 

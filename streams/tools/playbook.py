@@ -10,7 +10,7 @@ from typing import Annotated, TypeVar
 import typer
 from rich.console import Console
 
-from processors.conditions import ITEM_FIELDS, VARIABLES
+from processors.conditions import ITEM_FIELDS, VARIABLES, called
 from processors.playbook import BadPlaybook, Fault, Loaded, excerpt, read_playbook
 from streams.settings import read_settings
 from streams.state import open_store
@@ -65,7 +65,7 @@ def show(
 def words(as_json: Annotated[bool, typer.Option("--json", help="one name a line")] = False) -> None:
     """List what conditions may ask, with the type of each."""
     fields = {f"item.{name}": kind for name, kind in ITEM_FIELDS.items()}
-    for name, kind in (VARIABLES | fields | {"bought(id)": "bool"}).items():
+    for name, kind in (VARIABLES | fields | called()).items():
         print(json.dumps({"name": name, "type": kind}) if as_json else f"{name:<24} {kind}")
 
 

@@ -7,8 +7,11 @@ from datetime import datetime
 from rich.console import Console
 
 from processors import intent
+from processors.carts import cart_view
 from processors.persons import aliases, intent_of
-from processors.sight import cart_view, customer_view, orders_view
+from processors.sight import customer_view, orders_view
+from processors.touches import read
+from schemas.codes import name_of
 from schemas.customer import Customer, Decisions, Intent, Sent
 from schemas.playbook import Playbook
 
@@ -32,12 +35,14 @@ def parts(id: str, customer: Customer, playbook: Playbook, now: float) -> dict[s
     found = {
         "who": _who(id, customer),
         "did": _did(customer, now),
+        "stands": _stands(decisions, now),
         "cart": _cart(customer, now),
         "orders": _orders(customer, now),
         "intent": _intent(intent_of(customer, playbook.intent.half_life), playbook, now),
         "waiting": _waiting(decisions, now),
         "sent": _sent([*decisions.sent, *(customer.identity.sent if customer.identity else ())], now),
         "refused": _refused(decisions, now),
+        "timeline": _timeline(customer),
     }
     return {title: lines for title, lines in found.items() if lines}
 
@@ -49,7 +54,7 @@ def _who(id: str, customer: Customer) -> list[str]:
     if clicks:
         told = {"consent": clicks.consent, "reach": clicks.reach}
         lines += [f"{name}: {_flags(flags)}" for name, flags in told.items() if flags]
-        near = [f"{relation} {key}" for key, relation in clicks.related.items()]
+        near = [f"{near.relation} {key}" for key, near in clicks.related.items()]
         lines += [f"near: {', '.join(near)}"] if near else []
     others = aliases(customer)
     return lines + ([f"also {', '.join(others)}"] if others else [])
@@ -60,13 +65,26 @@ def _did(customer: Customer, now: float) -> list[str]:
     for topic in ("clickstream", "cart", "pos"):
         facts = getattr(customer, topic)
         if facts:
-            seen = ", ".join(f"{name} {count}" for name, count in facts.counts.items())
+            seen = ", ".join(f"{name_of(key)} {did.count}" for key, did in facts.did.items())
             where = f"; on {_counts(facts.channels)}" if facts.channels else ""
             lines.append(f"{topic}: {seen}; last {ago(now - facts.last)} ago{where}")
     if customer.feedback:
         counts = (f"{channel}: {_counts(what)}" for channel, what in customer.feedback.counts.items())
         lines.append(f"feedback: {'; '.join(counts)}")
     return lines
+
+
+def _stands(decisions: Decisions, now: float) -> list[str]:
+    told = {"segment": (decisions.segment, decisions.segment_since), "stage": (decisions.stage, decisions.stage_since)}
+    return [f"{kind} {name}, for {ago(now - since)}" for kind, (name, since) in told.items() if name]
+
+
+def _timeline(customer: Customer) -> list[str]:
+    """The newest touches of all topics."""
+    parts = (customer.clickstream, customer.cart, customer.pos, customer.feedback)
+    touches = sorted((one for facts in parts if facts for one in read(facts.touches)), key=lambda one: -one.time)
+    felt = {-1: ", felt bad", 0: ", felt neither", 1: ", felt good", None: ""}
+    return [f"{at(one.time)} {one.name or 'other'} {one.channel}{felt[one.sentiment]}" for one in touches[:NEWEST]]
 
 
 def _cart(customer: Customer, now: float) -> list[str]:
@@ -80,7 +98,7 @@ def _cart(customer: Customer, now: float) -> list[str]:
 def _orders(customer: Customer, now: float) -> list[str]:
     if not customer.pos:
         return []
-    orders, currency = orders_view(customer.pos), customer.pos.currency
+    orders, currency = orders_view(customer.pos), customer.pos.currency[1]
     lines = [f"{orders.count}, of them {orders.receipts} at a till; {orders.spent:,.2f} {currency} in all".rstrip()]
     if orders.last:
         lines.append(f"last {orders.id or 'one'} {ago(now - orders.last)} ago: {', '.join(orders.products[:NEWEST])}")

@@ -10,7 +10,8 @@ from collections.abc import Sequence
 from processors.decide import Decider
 from processors.playbook import read_playbook
 from processors.turn import Turn
-from schemas.customer import CartFacts, ClickFacts, Customer, FeedbackFacts, PosFacts
+from schemas.customer import Customer
+from schemas.facts import CartFacts, ClickFacts, FeedbackFacts, PosFacts
 from schemas.topics import CART, CLICKSTREAM, DEAD_LETTERS, FEEDBACK, INPUTS, PARTS, POS
 from schemas.trigger import Trigger
 from schemas.turn import TurnRecord, decode_turn

@@ -96,6 +96,12 @@ class Asked:
     def facts(self, play: str) -> dict[str, str | float | bool]:
         return {"cart.open": self.view.cart.open, "cart.value": self.view.cart.value}
 
+    def rule(self, name: str) -> bool:
+        return self.when[name](self.view) if name in self.when else True
+
+    def leaf(self) -> str:
+        return ""
+
     def error(self, play: str) -> str:
         return ""
 

@@ -8,6 +8,7 @@ from processors.claims import AGAIN
 from processors.owners import add, alive
 from processors.parcels import RECORD_BYTES
 from processors.persons import aliases, origins, whole
+from schemas.codes import KEY_OF
 from schemas.customer import Customer
 from schemas.event import ADDED, IDENTIFIED, PRODUCT_VIEWED
 from schemas.identity import MARKS_MOST, STRETCHES_MOST, Link, Mark, Marker
@@ -46,7 +47,8 @@ def triggers(world: Estate) -> list[tuple[str, str]]:
 
 def views(customer: Customer) -> int:
     clicks = whole(customer).clickstream
-    return clicks.counts.get(PRODUCT_VIEWED, 0) if clicks else 0
+    did = clicks.did.get(KEY_OF[PRODUCT_VIEWED]) if clicks else None
+    return did.count if did else 0
 
 
 def seen(world: Estate, *ids: str) -> list[int]:

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from xxhash import xxh3_64_digest
 
 from processors.seen import FULL, holds, repeated
-from schemas.customer import SEEN_MOST, SEEN_SECONDS, Seen
+from schemas.facts import SEEN_MOST, SEEN_SECONDS, Seen
 
 HOUR = 3600.0
 

@@ -2,7 +2,22 @@
 
 from typing import Any
 
-from processors.view import CartView, CustomerView, EventView, ItemView, OrdersView, View
+from processors.view import (
+    CartView,
+    CustomerView,
+    EngagementView,
+    EventsView,
+    EventView,
+    HabitsView,
+    ItemView,
+    LikesView,
+    OrdersView,
+    RfmView,
+    ServiceView,
+    SpentView,
+    View,
+)
+from schemas.customer import Customer
 
 NOW = 1_790_000_000.0
 
@@ -18,6 +33,16 @@ def view(event: EventView | None = None, **parts: Any) -> View:
         "channel": "web",
         "complements": [],
         "bought": {},
+        "events": EventsView(),
+        "spent": SpentView(),
+        "likes": LikesView(),
+        "habits": HabitsView(),
+        "service": ServiceView(),
+        "rfm": RfmView(),
+        "engagement": EngagementView(),
+        "segment": "",
+        "stage": "",
+        "of": Customer(),
     }
     return View(event=event or happened("Product Viewed"), **(blank | parts))
 

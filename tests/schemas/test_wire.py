@@ -348,3 +348,25 @@ def test_a_browser_key_identifies_and_links_nothing() -> None:
     event = one({"type": "identify", "userId": "ann", "anonymousId": "a1", "traits": {"tier": "gold"}}, server=False)
     assert event.anonymous == "" and event.traits == Traits(tier="gold")
     assert one(track(anonymousId="a1"), server=True).anonymous == "a1"
+
+
+def test_what_service_and_stores_tell() -> None:
+    properties = {
+        "nps": "9",
+        "sentiment": "Negative",
+        "ticket_id": 77,
+        "store_id": "s1",
+        "product_id": "p1",
+        "size": "M",
+    }
+    context = {"device": {"type": "iOS"}, "traits": {"loyalty_points": "120"}}
+    event = one(track("Survey Completed", properties=properties, context=context))
+    assert (event.name, event.nps, event.sentiment, event.complaint) == ("Survey Answered", 9, -1, "77")
+    assert (event.store, event.device, event.products[0].size) == ("s1", "ios", "M")
+    assert event.traits and event.traits.points == 120 and event.properties == {}
+
+
+@pytest.mark.parametrize(("said", "wanted"), [(0.4, 1), (-3, -1), (0, 0), ("good", 1), ("so so", None), (None, None)])
+def test_a_sentiment_is_a_word_or_a_number(said: Any, wanted: int | None) -> None:
+    event = one(track("Product Reviewed", properties={"sentiment": said}))
+    assert event.sentiment == wanted

@@ -116,4 +116,4 @@ def test_words_are_what_conditions_may_ask() -> None:
     rows = [json.loads(line) for line in run("words", "--json").stdout.splitlines()]
     assert {"name": "cart.value", "type": "double"} in rows
     assert {"name": "item.price", "type": "double"} in rows
-    assert "bought(id)" in run("words").stdout
+    assert "bought(text)" in run("words").stdout

@@ -62,13 +62,13 @@ def check_facts(evidence: Evidence, partition: int, reference: Reference, found:
                 found.wrong(f"facts of {topic} differ", f"{key!r}: in the {'state' if topic in state else 'log'} only")
             elif (partition, key, topic) in reference.marked:
                 found.figures["logs cut by links, not compared"] += 1
-            elif topic in state and (have := stored(topic, state[topic])) != facts[topic]:
+            elif topic in state and (have := stored(state[topic])) != facts[topic]:
                 parts = {n: (have.get(n), facts[topic].get(n)) for n in {*have, *facts[topic]}}
                 odd = {n: {"state": a, "log": b} for n, (a, b) in parts.items() if a != b}
                 kind = "facts differ"
-                if have["events"] > facts[topic]["events"]:
+                if have.get("events", 0) > facts[topic]["events"]:
                     kind = "a messageId was applied twice, or invented"
-                elif have["events"] < facts[topic]["events"]:
+                elif have.get("events", 0) < facts[topic]["events"]:
                     kind = "an event was lost"
                 found.wrong(kind, f"{topic} of {key!r}: {odd}")
 

@@ -30,6 +30,8 @@ class Outcome:
     full: set[Who] = field(default_factory=set)
     """Customers whose list of refusals is full: older ones are gone."""
     waiting: dict[Who, dict[str, Trigger]] = field(default_factory=dict)
+    looks: dict[Who, float] = field(default_factory=dict)
+    """When segment or stage want looking at."""
 
 
 def look(evidence: Evidence, found: Findings) -> Outcome:
@@ -77,6 +79,8 @@ def _keep_decisions(outcome: Outcome, who: Who, decisions: Mapping[str, Any]) ->
         outcome.full.add(who)
     if decisions.get("waiting"):
         outcome.waiting[who] = decisions["waiting"]
+    if decisions.get("look"):
+        outcome.looks[who] = decisions["look"]
 
 
 # -- caps
@@ -249,6 +253,9 @@ def check_timers(evidence: Evidence, outcome: Outcome, found: Findings) -> None:
         if counts["armed"] != counts["fired"] + counts["cancelled"] + pending:
             found.wrong("timers do not add up", f"partition {partition}: {counts}, {pending} wait")
         due = {who[1]: min(one["due"] for one in waiting.values()) for who, waiting in mine.items()}
+        for (number, key), look in outcome.looks.items():
+            if number == partition:
+                due[key] = min(look, due.get(key, look))
         if due != slot.timers:
             odd = sorted(due.items() ^ slot.timers.items())
             found.wrong("list of timers is not what customers say", f"partition {partition}: {odd[:3]}")

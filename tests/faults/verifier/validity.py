@@ -49,13 +49,22 @@ ID, TIME = text(1, 128), number(0.0, LATEST)
 PRODUCT = shaped(
     {
         "id": ID,
-        **dict.fromkeys(("name", "category", "brand", "variant"), text()),
+        **dict.fromkeys(("name", "category", "brand", "variant", "size"), text()),
         "price": whole(MICROS),
         "quantity": whole(1_000_000),
     },
     "id",
 )
-TRAITS = shaped({**dict.fromkeys(("zone", "name", "tier"), text()), "consent": flags, "reach": flags})
+TRAITS = shaped(
+    {
+        **dict.fromkeys(("zone", "name", "tier"), text()),
+        "consent": flags,
+        "reach": flags,
+        "points": lambda value: value is None or whole(MICROS)(value),
+    }
+)
+LINK = shaped({"kind": text(0, 64), "id": ID, "trust": text(0, 64), "relation": text(0, 64)}, "kind", "id")
+MARKER = shaped({"what": lambda value: value in ("link", "split"), "to": ID}, "what", "to")
 EVENT = shaped(
     {
         **dict.fromkeys(("id", "name"), ID),
@@ -64,12 +73,17 @@ EVENT = shaped(
             ("channel", "source", "anonymous", "order", "cart", "session", "coupon", "query"),
             text(),
         ),
+        **dict.fromkeys(("store", "device", "complaint"), text()),
+        "sentiment": lambda value: value is None or whole(1)(value),
+        "nps": lambda value: value is None or (whole(10)(value) and value >= 0),
         "products": list_of(PRODUCT),
         "total": whole(MICROS),
         "currency": text(0, 8),
         "dwell": number(0.0, 86_400.0),
         "traits": lambda value: value is None or TRAITS(value),
         "properties": all_of(str, int, float, bool),
+        "links": lambda value: list_of(LINK)(value) and len(value) <= 16,
+        "marker": lambda value: value is None or MARKER(value),
     },
     *("id", "name", "time"),
 )

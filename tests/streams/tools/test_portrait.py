@@ -6,18 +6,9 @@ import msgspec
 import pytest
 from rich.console import Console
 
-from schemas.customer import (
-    CartFacts,
-    ClickFacts,
-    Customer,
-    Decisions,
-    Intent,
-    Line,
-    PosFacts,
-    Seen,
-    Sent,
-    Waiting,
-)
+from processors.touches import touched
+from schemas.customer import Customer, Decisions, Intent, Sent, Waiting
+from schemas.facts import CartFacts, ClickFacts, Did, Line, PosFacts, Receipt, Seen
 from schemas.playbook import IntentModel, Playbook
 from schemas.trigger import Refusal, Why
 from streams.tools import portrait
@@ -30,35 +21,36 @@ ANN = Customer(
         events=3,
         first=NOW - 900,
         last=NOW - 60,
-        counts={"Product Viewed": 3},
+        did={"pv": Did(3, NOW - 60)},
+        touches=touched(b"", 999_940, 6, "web", -1),
         channels={"web": 3},
         seen=Seen(b"\x00\xff"),
         zone="Europe/Berlin",
         name="Ann",
         consent={"marketing": False},
-        aliases=["anon-1"],
+        aliases={"anon-1": NOW - 900},
     ),
     cart=CartFacts(
         events=1,
         last=NOW - 50,
-        counts={"Product Added": 1},
+        did={"ad": Did(1, NOW - 50)},
         channels={"web": 1},
-        lines=[Line("p1", 2, 10_000_000, NOW - 50, "cart-1", name="Tent")],
+        lines=[Line(NOW - 50, "p1", 2, 10_000_000, "cart-1", "Tent")],
     ),
     pos=PosFacts(
         events=1,
         last=NOW - 9_000,
-        counts={"Order Completed": 1},
-        at={"Order Completed": NOW - 9_000},
+        did={"oc": Did(1, NOW - 9_000)},
         channels={"store": 1},
         orders=1,
-        receipts=1,
+        tills=1,
         spent=5_000_000,
-        last_order="o1",
-        last_products=["p9"],
-        currency="EUR",
+        receipts=[Receipt(NOW - 9_000, "o1", True, 5_000_000, ["p9"])],
+        currency=(NOW - 9_000, "EUR"),
     ),
     decisions=Decisions(
+        segment="cart-open",
+        segment_since=NOW - 50,
         intent=Intent(NOW, {"adds": 1.0}),
         waiting={"cart-abandoned": Waiting(NOW + 300, NOW - 50, "m1", "Product Added")},
         sent=[Sent("id-1", "thanks", "email", NOW - 8_000)],
@@ -76,6 +68,7 @@ def told() -> dict[str, list[str]]:
     ("title", "wanted"),
     [
         ("who", ["ann, Ann, Europe/Berlin", "consent: marketing no", "also anon-1"]),
+        ("stands", ["segment cart-open, for 50 s"]),
         ("cart", ["open, worth 20.00, touched 50 s ago", "2 x Tent at 10.00"]),
         ("orders", ["1, of them 1 at a till; 5.00 EUR in all", "last o1 2 h ago: p9"]),
         ("intent", ["0.60 now, from bias -1.00 adds +1.39"]),
@@ -115,3 +108,8 @@ def test_because() -> None:
         "timer", facts={"cart.open": True, "cart.value": 42.5, "intent.score": 0.6, "event.time": 1e9}, score=0.614
     )
     assert because(why) == "silence, cart.open yes, cart.value 42.5, intent 0.61"
+
+
+def test_the_timeline_is_told_newest_first() -> None:
+    (line,) = told()["timeline"]
+    assert line.endswith("Product Viewed web, felt bad")
