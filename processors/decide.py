@@ -5,15 +5,16 @@ plays that listen are asked; policies allow, hold or refuse what they propose. A
 I/O, no clock, no chance: the same turn gives the same bytes.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Final
 
 from processors import identity, intent, parcels, plays, profile, returns, standing
 from processors.arrivals import arrivals
+from processors.counters import facts_of
 from processors.floors import floors
 from processors.outcome import Outcomes
 from processors.parcels import Home, Parcels
-from processors.persons import whole
+from processors.persons import in_between, owned_by, whole
 from processors.plays import Listening
 from processors.proposals import Conditions, Person, Proposal, of_event, of_held, of_silence
 from processors.seen import repeated
@@ -89,14 +90,13 @@ class Decider:
         return self.ranks.get(play, len(self.ranks))
 
     def _events(self, turn: Turn[Customer], topic: str, records: Sequence[Record]) -> None:
-        facts_of, fold = profile.FOLDS[topic]
-        changed, now, half_life = turn.changed, turn.now, self.playbook.intent.half_life
-        feature_of, listening = intent.FEATURES.get, self.listening.get
+        facts_of_topic, fold = profile.FOLDS[topic]
+        changed = turn.changed
         applied = duplicates = 0
         leaving: Parcels = {}
-        stands, needed = set[bytes](), self.standing.needed
+        stands = set[bytes]()
         for record, key, customer, event in arrivals(turn, topic, records, decode_event):
-            facts = facts_of(customer)
+            facts = facts_of_topic(customer)
             changed.add(key)
             facts.next = record.offset + 1
             if repeated(facts.seen, event.id, record.timestamp / 1000.0):
@@ -105,34 +105,26 @@ class Decider:
             applied += 1
             if event.marker is not None:
                 identity.mark(Home(turn, record, key, customer), leaving, topic, event, event.marker)
+                stands.add(key)
                 continue
             fold(facts, event, key)
             if (event.anonymous or event.links or customer.identity is not None) and identity.elsewhere(
                 Home(turn, record, key, customer), self.playbook.identity, leaving, topic, event
             ):
                 continue
-            feature, heard = feature_of(event.name), listening(event.name)
-            if feature is not None or event.dwell or heard is not None or needed:
-                decisions = customer.decisions
-                if decisions is None:
-                    decisions = customer.decisions = Decisions()
-                intent.warm(decisions.intent, feature, event.dwell, min(event.time, now), half_life)
-                if needed and self.standing.event(turn, Person(key, whole(customer), decisions), topic, event):
-                    stands.add(key)
-                if heard is not None:
-                    self._hear(turn, Person(key, whole(customer), decisions), event, heard)
-                    if customer.identity is not None and customer.identity.owner:
-                        parcels.hand_over(Home(turn, record, key, customer), topic)
+            if self._react(turn, key, customer, topic, event):
+                stands.add(key)
+            if owned_by(customer):
+                parcels.hand_over(Home(turn, record, key, customer), topic)
         if leaving:
             parcels.dispatch(turn, topic, leaving)
-        for key in sorted(stands):
-            self._settle(turn, key)
+        self._settle(turn, stands)
         count(turn, topic, applied, duplicates)
 
     def _parts(self, turn: Turn[Customer], records: Sequence[Record]) -> None:
         """What other ids of a customer did: new events of theirs are heard here."""
         applied = duplicates = 0
-        memory = self.outcomes.memory
+        memory, stands = self.outcomes.memory, set[bytes]()
         for record, key, customer, part in arrivals(turn, PARTS, records, decode_part):
             turn.changed.add(key)
             events = identity.take(Home(turn, record, key, customer), part, memory, self.plays)
@@ -140,22 +132,47 @@ class Decider:
                 duplicates += 1
                 continue
             applied += 1
-            for event in events:
+            stands.add(key)
+            if (given := part.belongings) and given.stage and not owned_by(customer):
                 decisions = customer.decisions = customer.decisions or Decisions()
-                feature, time = intent.FEATURES.get(event.name), min(event.time, turn.now)
-                if feature is not None or event.dwell:
-                    intent.warm(decisions.intent, feature, event.dwell, time, self.playbook.intent.half_life)
-                heard = self.listening.get(event.name)
-                if heard is not None:
-                    self._hear(turn, Person(key, whole(customer), decisions), event, heard)
+                self.standing.adopt(turn, decisions, given.stage, given.stage_since)
+            for event in events:
+                self._react(turn, key, customer, part.topic, event)
+        self._settle(turn, stands)
         count(turn, PARTS, applied, duplicates)
 
-    def _settle(self, turn: Turn[Customer], key: bytes) -> None:
-        """Segment and stage, as of the latest event; but not of a time to come, by a sender's wrong clock."""
-        customer = turn.customers[key]
-        if customer.decisions is not None:
-            person = Person(key, whole(customer), customer.decisions)
-            self.standing.settle(turn, person, min(standing.latest(person.customer), turn.now))
+    def _react(self, turn: Turn[Customer], key: bytes, customer: Customer, topic: str, event: Event) -> bool:
+        """What is concluded of an event that is heard here: warmth, stage, plays. True when segment and timer must be
+        settled after it."""
+        feature, heard = intent.FEATURES.get(event.name), self.listening.get(event.name)
+        stands = self.standing.needed and not owned_by(customer)
+        if feature is None and not event.dwell and heard is None and not stands:
+            return False
+        decisions = customer.decisions
+        if decisions is None:
+            decisions = customer.decisions = Decisions()
+        intent.warm(decisions.intent, feature, event.dwell, min(event.time, turn.now), self.playbook.intent.half_life)
+        if heard is None and not stands:
+            return False
+        person = Person(key, whole(customer), decisions)
+        stands = stands and self.standing.event(turn, person, topic, event)
+        if heard is not None:
+            self._hear(turn, person, event, heard)
+        return stands
+
+    def _settle(self, turn: Turn[Customer], keys: Collection[bytes]) -> None:
+        """Segment and stage of persons, as of their latest event; but not of a time to come, by a sender's wrong clock.
+        Who belongs to another, or has no event left, has neither."""
+        for key in sorted(keys) if self.standing.needed else ():
+            customer = turn.customers[key]
+            if in_between(customer):  # the log of parts will tell
+                continue
+            person, decisions = whole(customer), customer.decisions
+            if not owned_by(customer) and facts_of(person):
+                decisions = customer.decisions = decisions or Decisions()
+                self.standing.settle(turn, Person(key, person, decisions), min(standing.latest(person), turn.now))
+            elif decisions is not None:
+                self.standing.leave(turn, key, decisions)
 
     def _heard(self, turn: Turn[Customer], person: Person, event: Event) -> None:
         """Plays hear of an event the engine made."""

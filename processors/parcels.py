@@ -134,8 +134,8 @@ def chunks(told: Sequence[Told]) -> Iterator[list[Told]]:
 
 
 def hand_over(home: Home, topic: str, *, all: bool = False) -> None:
-    """An id's silences become its owner's; when it is linked (`all`) what it sent and how warm it is go too. Asked of
-    each record alone: how records are cut into batches must not show."""
+    """An id's silences become its owner's; when it is linked (`all`) what it sent, how warm it is and its stage go too.
+    Asked of each record alone: how records are cut into batches must not show."""
     decisions, identity = home.customer.decisions, home.identity
     given = Belongings()
     if decisions and decisions.waiting:
@@ -147,6 +147,8 @@ def hand_over(home: Home, topic: str, *, all: bool = False) -> None:
         given.warmth = dict(identity.warmth)
         if decisions and decisions.intent.sums:
             given.warmth[home.id] = decisions.intent
+        if decisions:
+            given.stage, given.stage_since = decisions.stage, decisions.stage_since
     if given != Belongings():
         leave(home.turn, identity.owner, Part([home.id], belongings=given), f"{topic}:{home.record.offset}")
 

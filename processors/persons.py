@@ -40,6 +40,19 @@ def parts(identity: Identity, side: Side[Any] | None) -> list[tuple[str, Held[An
     return sorted(side.held.items()) if side and not identity.owner else []
 
 
+def owned_by(customer: Customer) -> str:
+    """The key to whom an id belongs; empty: it is its own, and decides."""
+    return customer.identity.owner if customer.identity else ""
+
+
+def in_between(customer: Customer) -> bool:
+    """Whether one log of an id says that it belongs to another while the log of parts does not, yet or any more."""
+    identity = customer.identity
+    if identity is None or identity.owner:
+        return False
+    return any(side.owner for side in (identity.clickstream, identity.cart, identity.pos) if side)
+
+
 def origins(customer: Customer) -> list[str]:
     """The ids that belong to this one, and those that belong to them."""
     identity = customer.identity

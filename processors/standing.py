@@ -2,7 +2,7 @@
 
 A change is an event that plays may hear (`Segment Left`, `Segment Entered`, `Stage Changed`); it is in no topic and no
 facts, its id follows from what changed and when. Who is where is counted in the books: `segment:<leaf>` and
-`stage:<stage>`.
+`stage:<stage>`. Both are asked of the person as a whole: an id that belongs to another has none of its own.
 """
 
 from collections.abc import Callable
@@ -46,6 +46,8 @@ class Standing:
     def settle(self, turn: Turn[Customer], person: Person, moment: float) -> None:
         """Ask all that time or events may have changed, as of a moment, and when to ask again."""
         decisions, customer = person.decisions, person.customer
+        if self.ladder.first and not decisions.stage:
+            self._stage(turn, person, self.ladder.first, moment)
         lapse = self.ladder.lapses_at(customer, decisions)
         if lapse and lapse <= moment:
             self._stage(turn, person, self.ladder.lapses[decisions.stage].to, lapse)
@@ -54,6 +56,21 @@ class Standing:
         times = (self.waterfall.hours.after(customer, moment), self.ladder.lapses_at(customer, decisions))
         decisions.look = min((time for time in times if time > moment), default=0.0)
         turn.wake[person.key] = wake(decisions)
+
+    def adopt(self, turn: Turn[Customer], decisions: Decisions, stage: str, since: float) -> None:
+        """Who is still in the first stage goes on where another id of the same person has come to. No play hears of it:
+        it was heard there."""
+        if self.ladder.first and stage and decisions.stage in ("", self.ladder.first):
+            self._put(turn, decisions, stage, since)
+
+    def leave(self, turn: Turn[Customer], key: bytes, decisions: Decisions) -> None:
+        """An id that belongs to another has no segment and no stage."""
+        for name in (f"segment:{decisions.segment}", f"stage:{decisions.stage}"):
+            if not name.endswith(":"):
+                turn.counts[name] -= 1
+        decisions.segment = decisions.stage = ""
+        decisions.segment_since = decisions.stage_since = decisions.look = 0.0
+        turn.wake[key] = wake(decisions)
 
     def _segment(self, turn: Turn[Customer], person: Person, moment: float) -> None:
         decisions = person.decisions
@@ -68,12 +85,15 @@ class Standing:
         self._tell(turn, person, SEGMENT_ENTERED, moment, {"segment": leaf, "from": before})
 
     def _stage(self, turn: Turn[Customer], person: Person, stage: str, moment: float) -> None:
-        decisions = person.decisions
-        before, decisions.stage, decisions.stage_since = decisions.stage, stage, moment
-        turn.counts[f"stage:{stage}"] += 1
-        if before:
-            turn.counts[f"stage:{before}"] -= 1
+        before = person.decisions.stage
+        self._put(turn, person.decisions, stage, moment)
         self._tell(turn, person, STAGE_CHANGED, moment, {"stage": stage, "from": before})
+
+    def _put(self, turn: Turn[Customer], decisions: Decisions, stage: str, moment: float) -> None:
+        if decisions.stage:
+            turn.counts[f"stage:{decisions.stage}"] -= 1
+        turn.counts[f"stage:{stage}"] += 1
+        decisions.stage, decisions.stage_since = stage, moment
 
     def _tell(self, turn: Turn[Customer], person: Person, name: str, moment: float, what: dict[str, str]) -> None:
         id = f"{name}:{what.get('segment', what.get('stage'))}:{moment:.6f}"

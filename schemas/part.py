@@ -34,6 +34,9 @@ class Belongings(Struct, omit_defaults=True):
     sent: list[Sent] = []
     warmth: dict[str, Intent] = {}
     """Id -> how warm it was when it was linked."""
+    stage: str = ""
+    stage_since: float = 0.0
+    """Where it had come to when it was linked, and since when."""
 
 
 class Part(Struct, omit_defaults=True):

@@ -1,6 +1,7 @@
 """Whatever comes when, whatever is repeated and whichever side goes back in time: one person is one person."""
 
 from collections import Counter, defaultdict
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -8,9 +9,11 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, precondition, rule
 
+from processors import counters
 from processors.persons import whole
+from processors.plays import wake
 from processors.view import View
-from schemas.customer import Customer
+from schemas.customer import Customer, Decisions
 from schemas.event import ADDED, IDENTIFIED, ORDERED, PRODUCT_VIEWED, SEARCHED, Event, encode_event
 from schemas.identity import Link
 from schemas.topics import EVENTS, FEEDBACK, INPUTS, TRIGGERS
@@ -27,6 +30,29 @@ LINKS = [(lesser, owner) for lesser in PHONES for owner in (*USERS, "card:1")]
 LINKS += [("card:1", user) for user in USERS] + RENAMED
 EVERY = play("every", on=[PRODUCT_VIEWED, ADDED, ORDERED, SEARCHED], expires="7d", channels=["web", "push", "email"])
 LATER = play("later", on=[ADDED], after="45m", unless=[ORDERED])
+STANDING: dict[str, Any] = {
+    "segments": {
+        "levels": [
+            {
+                "level": "doing",
+                "leaves": [
+                    {"id": "buyer", "when": "orders.count > 0"},
+                    {"id": "filler", "when": 'happened("Product Added")'},
+                    {"id": "looker", "when": 'happened("Product Viewed")'},
+                ],
+            }
+        ]
+    },
+    "stages": {
+        "first": "new",
+        "table": [
+            {"from": ["new"], "on": [ADDED], "to": "filling"},
+            {"from": ["new", "filling"], "on": [ORDERED], "to": "bought"},
+        ],
+    },
+}
+LEAVES = {"buyer": ORDERED, "filler": ADDED, "looker": PRODUCT_VIEWED}
+"""Segment -> the event that takes somebody there."""
 PARTITIONS = 3
 FACTS = (*EVENTS, FEEDBACK)
 
@@ -42,7 +68,10 @@ class Lives(RuleBasedStateMachine):
         self.heard: dict[str, set[str]] = defaultdict(set)
         occurrence = {"every": lambda view: view.event.id, "later": lambda view: view.event.id}
         limits = {"limits": {"anonymous": {"most": 2, "within": "400d"}}}
-        fold = decider(EVERY, LATER, when={"every": self.hear}, occurrence=occurrence, identity=limits)
+        when: dict[str, Any] = {f"segment:{leaf}": asks(name) for leaf, name in LEAVES.items()}
+        fold = decider(
+            EVERY, LATER, when=when | {"every": self.hear}, occurrence=occurrence, identity=limits, **STANDING
+        )
         self.estate = Estate(fold, PARTITIONS)
         self.sent: list[Logged] = []
         self.saved: list[Kept | None] = [None] * PARTITIONS
@@ -163,6 +192,7 @@ class Lives(RuleBasedStateMachine):
             assert (facts.events if facts else 0) == len(said), f"feedback of {id}"
         self.all_are_heard_once(graph)
         self.the_sent_is_known(graph)
+        self.everybody_stands_somewhere(graph)
         self.books_balance()
 
     def all_are_heard_once(self, graph: Graph) -> None:
@@ -189,19 +219,37 @@ class Lives(RuleBasedStateMachine):
             others = person.identity.sent if person.identity else []
             assert trigger.id in {one.id for one in (*own, *others)}, f"{trigger.customer} sent {trigger.id}"
 
+    def everybody_stands_somewhere(self, graph: Graph) -> None:
+        """Who has events in one segment and stage; who has none, or belongs to another, in none; and so the counts."""
+        names: dict[str, set[str]] = defaultdict(set)
+        for topic in EVENTS:
+            for id, events in graph.events(topic).items():
+                names[id] |= {event.name for event in events}
+        stand: Counter[str] = Counter()
+        for id in IDS:
+            decisions = self.estate.customer(id).decisions or Decisions()
+            leaf = next((leaf for leaf, name in LEAVES.items() if name in names[id]), "others") if names[id] else ""
+            assert decisions.segment == leaf, f"{id} did {names[id]}"
+            assert bool(decisions.stage) == bool(names[id]), f"{id} did {names[id]}"
+            stand.update((f"segment:{leaf}", f"stage:{decisions.stage}") if leaf else ())
+        counts = self.estate.counts
+        assert stand == Counter({name: n for name, n in counts.items() if name.startswith(("segment:", "stage:"))})
+
     def books_balance(self) -> None:
         counts, estate = self.estate.counts, self.estate
         customers = [estate.customer(id) for id in IDS]
         waiting = sum(len(one.decisions.waiting) for one in customers if one.decisions)
         assert counts["timer:armed"] == counts["timer:fired"] + counts["timer:cancelled"] + waiting
-        assert sum(len(kept.wake) for kept in estate.kept) == sum(
-            bool(c.decisions and c.decisions.waiting) for c in customers
-        )
+        assert sum(len(kept.wake) for kept in estate.kept) == sum(wake(one.decisions) is not None for one in customers)
         for one in customers:
             assert not (one.identity and one.identity.owner and one.decisions and one.decisions.waiting)
         for topic in FACTS:
             records = sum(len(estate.logs[topic, partition]) for partition in range(PARTITIONS))
             assert records == counts[f"applied:{topic}"] + counts[f"duplicate:{topic}"]
+
+
+def asks(name: str) -> Callable[[View], bool]:
+    return lambda view: counters.happened(view, name)
 
 
 def shown(customer: Customer, topic: str) -> dict[str, Any]:
