@@ -4,9 +4,10 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from processors import caps, policies, returns
+from processors.outcome import sent_of
 from processors.turn import Turn
 from schemas.customer import Sent
-from schemas.trigger import Check
+from schemas.trigger import Check, Trigger
 from streams.engine.relay import Leaving
 from streams.engine.turn import Turns
 from tests.faults.sim.ablations.put import Put
@@ -26,7 +27,12 @@ def trim_after_acknowledgement(put: Put) -> None:
 
 def read_back(put: Put) -> None:
     """What left the house is not remembered when it is read back."""
-    put(returns, "read_back", lambda outcomes, turn, key, customer, trigger: turn.returned.append(trigger.id))
+
+    def forget(outcomes: Any, turn: Turn[Any], key: bytes, customer: Any, trigger: Trigger) -> Sent:
+        turn.returned.append(trigger.id)
+        return sent_of(trigger)
+
+    put(returns, "read_back", forget)
 
 
 def known_id(put: Put) -> None:
