@@ -38,6 +38,18 @@ def test_sums_are_those_of_brute_force(events: list[tuple[str | None, float, flo
     assert intent.score(told) == pytest.approx(1 / (1 + exp(-logit)), rel=1e-6)
 
 
+@given(EVENTS, EVENTS)
+def test_two_ids_are_as_warm_together_as_one_that_did_it_all(
+    mine: list[tuple[str | None, float, float]], theirs: list[tuple[str | None, float, float]]
+) -> None:
+    a, b, both = Intent(), Intent(), Intent()
+    for warmth, events in ((a, mine), (b, theirs), (both, mine + theirs)):
+        for feature, dwell, time in events:
+            intent.warm(warmth, feature, dwell, START + time, HALF)
+    together = intent.together(a, b, HALF)
+    assert together.at == both.at and together.sums == pytest.approx(both.sums, rel=1e-6, abs=1e-9)
+
+
 def test_a_score_is_never_out_of_range() -> None:
     assert intent.score({"bias": -1e6}) == 0.0 and intent.score({"bias": 1e6}) == 1.0
 

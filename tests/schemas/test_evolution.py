@@ -1,9 +1,11 @@
 """Yesterday's bytes are read today: new fields have defaults, types never change. Never edit the bytes: add to them."""
 
 import msgspec
+import pytest
 
 from schemas.customer import decode_customer, encode_customer
 from schemas.event import decode_event
+from schemas.part import decode_part, encode_part
 from schemas.trigger import decode_feedback, decode_trigger
 from schemas.turn import Message, TurnRecord, decode_message, decode_turn, encode_message, encode_turn
 
@@ -35,6 +37,29 @@ CUSTOMER = b"""{
     "purpose": "marketing"}],
   "refused": [{"id": "a2", "play": "hot", "occurrence": "o", "time": 1.0, "decided": 2.0, "reason": "cap"}]}}"""
 
+LINKED = b"""{
+"clickstream": {"next": 7, "related": {"kid": [1790000001.0, "child"]}},
+"decisions": {"segment": "loyal", "segment_since": 1790000001.0, "stage": "conversion", "stage_since": 1790000001.0,
+  "look": 1790086401.0},
+"identity": {"next": 4, "owner": "ann", "since": 3, "seen": {"now": "hPD9BF67QKg=", "since": 1790000001.0},
+  "marks": [{"to": "ann", "time": 1790000001.0, "again": 1790000002.0, "at": 2, "most": 5, "within": 604800.0,
+    "dead": true}],
+  "clickstream": {"since": 6, "owner": "ann",
+    "closed": [{"at": 1, "facts": {"seen": {}, "events": 1, "did": {"pv": [1, 1790000001.0]}}, "owner": "bob"}],
+    "claims": {"card:1": {"time": 1790000001.0, "session": "s1"}},
+    "held": {"x": {"version": [0, 9], "facts": {"events": 1, "stores": {"s7": 1}}}}},
+  "sent": [{"id": "a1", "play": "hot", "channel": "web", "decided": 1780000005.0}],
+  "warmth": {"x": {"at": 1790000003.0, "sums": {"views": 1.9}}}}}"""
+
+PARTS = (
+    b"""{"path": ["x"], "topic": "pos", "version": [0, 9], "events": [{"at": 8, "event": {"id": "m1"}}],
+"pos": {"events": 1, "receipts": [[1790000000.0, "o1", true, 10000000, ["hat"], ["Shoes"]]]}}""",
+    b"""{"path": ["x"], "belongings": {"waiting": {"hot": {"due": 3.0, "armed": 2.0}},
+"sent": [{"id": "a1", "play": "hot", "channel": "web", "decided": 2.0}], "warmth": {"x": {"at": 1.0}},
+"stage": "conversion", "stage_since": 1.0}}""",
+    b'{"marker": {"what": "link", "to": "ann", "source": "web", "trust": "token", "most": 5}, "id": "l1"}',
+)
+
 EVENT = b"""{"id": "m1", "name": "Order Completed", "time": 1790000000.5, "received": 1790000001, "channel": "store",
 "source": "till-7", "anonymous": "anon-1", "products": [{"id": "hat", "name": "Hat", "category": "Hats", "brand": "B",
 "variant": "red", "price": 12500000, "quantity": 2}], "total": 25000000, "currency": "EUR", "order": "o1", "cart": "c1",
@@ -56,11 +81,18 @@ FEEDBACK = (
 )
 
 
-def test_a_customer_of_yesterday_loses_nothing() -> None:
-    customer = decode_customer(CUSTOMER)
-    told, wanted = msgspec.json.decode(encode_customer(customer)), msgspec.json.decode(CUSTOMER)
+@pytest.mark.parametrize("value", [CUSTOMER, LINKED])
+def test_a_customer_of_yesterday_loses_nothing(value: bytes) -> None:
+    customer = decode_customer(value)
+    told, wanted = msgspec.json.decode(encode_customer(customer)), msgspec.json.decode(value)
     assert contains(told, wanted)
     assert decode_customer(encode_customer(customer)) == customer
+
+
+@pytest.mark.parametrize("value", PARTS)
+def test_a_part_of_yesterday_loses_nothing(value: bytes) -> None:
+    told, wanted = msgspec.json.decode(encode_part(decode_part(value))), msgspec.json.decode(value)
+    assert contains(told, wanted)
 
 
 def contains(told: object, wanted: object) -> bool:
