@@ -2,16 +2,19 @@
 
 import re
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
 from streams import metrics, settings
+from tests.faults.sim import guards
 
 README = Path(__file__).parents[1] / "README.md"
 
 
-@pytest.mark.parametrize(("name", "table"), [("settings", settings.table()), ("metrics", metrics.table())])
-def test_table(name: str, table: str) -> None:
+@pytest.mark.parametrize("module", [settings, metrics, guards], ids=lambda module: module.__name__)
+def test_table(module: ModuleType) -> None:
+    name = module.__name__.rpartition(".")[2]
     found = re.search(rf"<!-- {name} -->\n(.*?)<!-- /{name} -->", README.read_text(), re.S)
     assert found, f"README has no place for {name}"
-    assert found[1].strip() == table.strip(), f"python -m streams.{name} prints the table that belongs there"
+    assert found[1].strip() == module.table().strip(), f"python -m {module.__name__} prints what belongs there"
