@@ -2,10 +2,12 @@
 
 import re
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
 from streams import metrics, settings
+from tests.faults.sim import guards
 
 README = Path(__file__).parents[1] / "README.md"
 
@@ -17,9 +19,10 @@ def part(name: str) -> str:
     return found[1].strip()
 
 
-@pytest.mark.parametrize(("name", "table"), [("settings", settings.table()), ("metrics", metrics.table())])
-def test_table(name: str, table: str) -> None:
-    assert part(name) == table.strip(), f"python -m streams.{name} prints the table that belongs there"
+@pytest.mark.parametrize("module", [settings, metrics, guards], ids=lambda module: module.__name__)
+def test_table(module: ModuleType) -> None:
+    name = module.__name__.rpartition(".")[2]
+    assert part(name) == module.table().strip(), f"python -m {module.__name__} prints what belongs there"
 
 
 def test_what_the_grid_found_is_the_reports() -> None:
