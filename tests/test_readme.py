@@ -2,16 +2,29 @@
 
 import re
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
 from streams import metrics, settings
+from tests.faults.sim import guards
 
 README = Path(__file__).parents[1] / "README.md"
 
 
-@pytest.mark.parametrize(("name", "table"), [("settings", settings.table()), ("metrics", metrics.table())])
-def test_table(name: str, table: str) -> None:
+def part(name: str) -> str:
+    """What stands in README between the marks of this name."""
     found = re.search(rf"<!-- {name} -->\n(.*?)<!-- /{name} -->", README.read_text(), re.S)
     assert found, f"README has no place for {name}"
-    assert found[1].strip() == table.strip(), f"python -m streams.{name} prints the table that belongs there"
+    return found[1].strip()
+
+
+@pytest.mark.parametrize("module", [settings, metrics, guards], ids=lambda module: module.__name__)
+def test_table(module: ModuleType) -> None:
+    name = module.__name__.rpartition(".")[2]
+    assert part(name) == module.table().strip(), f"python -m {module.__name__} prints what belongs there"
+
+
+def test_what_the_grid_found_is_the_reports() -> None:
+    report = README.with_name("tests").joinpath("faults", "kairos-faults.md").read_text().splitlines()
+    assert [line for line in part("grid").splitlines() if line and line not in report] == []

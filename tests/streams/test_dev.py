@@ -13,7 +13,7 @@ from urllib.request import urlopen
 import pytest
 
 from streams.tools.parts import Missing, Tansu, Valkey
-from tests.streams.test_guard import runs, soon
+from tests.streams.test_guard import heed_hang_ups, runs, soon
 
 ROOT = Path(__file__).parents[2]
 STANDIN = [sys.executable, str(Path(__file__).with_name("standin.py"))]
@@ -47,6 +47,7 @@ def start(tmp_path: Path) -> Iterator[Start]:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
+            preexec_fn=heed_hang_ups,
         )
         started.append(process)
         return process

@@ -28,6 +28,11 @@ time.sleep(600)
 """
 
 
+def heed_hang_ups() -> None:
+    """Under `nohup` a process begins by ignoring them."""
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
+
+
 def runs(pid: int) -> bool:
     """Is there such a process, and is it more than a zombie nobody waits for?"""
     stat = Path(f"/proc/{pid}/stat")
@@ -60,6 +65,7 @@ class Asker:
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             process_group=0,
+            preexec_fn=heed_hang_ups,
         )
         assert self.process.stdout
         said = json.loads(self.process.stdout.readline())

@@ -134,8 +134,14 @@ async def ask_kafka(worker: "Worker", partition: int, what: str, apply: Callable
         await worker.gate()
         raise KafkaTimeoutError(f"{what}: held back")
     await asyncio.sleep(history.way())
-    if what == "fence" and chance.random() < odds.slow_fence:
-        await asyncio.sleep(chance.uniform(0.3, 3.0))
+    if what == "end" and history.nemesis.hold_back(worker, partition, apply):
+        history.count("held-back produces")
+        await worker.gate()
+        raise KafkaTimeoutError(f"{what}: held back")
+    if what == "fence":
+        if chance.random() < odds.slow_fence:
+            await asyncio.sleep(chance.uniform(0.3, 3.0))
+        history.nemesis.let_go(partition)
     if chance.random() < odds.refused_produce:
         raise KafkaTimeoutError(f"{what}: never arrived")
     answer = apply()

@@ -4,7 +4,8 @@ import asyncio
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from tests.faults.sim.lines import Line
+from schemas.topics import TRIGGERS
+from tests.faults.sim.lines import Line, arrive_late
 from tests.faults.sim.store import Primary
 from tests.faults.sim.worker import Worker
 
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
 WORKERS = 3
 POINTS = ("take", "fence", "bounds", "open", "load", "commit", "commit", "produce", "end", "trim")
 """Requests after which an ambush waits."""
-HELD_LOAD = "held load"
+HELD_LOAD, LATE_END, RELIVED = "held load", "late end", "relived"
 
 
 class Nemesis:
@@ -24,7 +25,10 @@ class Nemesis:
         self.history, self.chance = history, history.chance
         self.workers = [Worker(history, number) for number in range(WORKERS)]
         self._born = WORKERS
-        self._trap = ""
+        self._traps: set[str] = set()
+        """Where ambushes wait."""
+        self._held: dict[int, Callable[[], object]] = {}
+        """Partition -> the end of a transaction that the next fence meets."""
 
     async def run(self) -> None:
         """Deeds until the history heals."""
@@ -39,7 +43,10 @@ class Nemesis:
 
     def heal(self) -> None:
         """Everything mends; one worker, told so, serves each partition."""
-        history, self._trap = self.history, ""
+        history = self.history
+        self._traps.clear()
+        for partition in list(self._held):
+            self.let_go(partition)
         history.restore_store()
         history.broker.down = False
         if history.settings.poison_percent < 100:
@@ -110,16 +117,34 @@ class Nemesis:
         if owner is not None:
             moment = self.chance.uniform(4.5, 8.0)
             self._make_zombie(owner, partition, moment, self._give_back)
-            # the heir sends what the sleeper, too late for it, will not decide: what that one decides is one too many
+            # the heir sends what the sleeper, too late for it, will not decide: what that one decides is one too many,
+            # and it hears of the others only by the drain
             self.history.traffic.look(partition, (0.3, 1.5, moment - 0.1))
+            owner.reader.slow_down(TRIGGERS, partition, moment + self.chance.uniform(0.5, 2.0))
 
     def _ambush(self) -> None:
         """The same to whoever next has one of its requests done; its answer is not read before it wakes."""
-        self._trap = self.chance.choice((*POINTS, HELD_LOAD, HELD_LOAD))
+        self._traps.add(self.chance.choice((*POINTS, HELD_LOAD, HELD_LOAD)))
+
+    def _overtake(self) -> None:
+        """The next transaction ends late: just before the fence of who serves after; and its worker sleeps."""
+        self._traps.add(LATE_END)
+
+    def _relive(self) -> None:
+        """Once the next transaction has ended, the store forgets what led to it, and the term that begins then meets
+        the same fetches again before it hears what has left."""
+        self._traps.add(RELIVED)
+
+    def _photo_finish(self) -> None:
+        self.history.traffic.photo_finish(self._partition())
 
     def passed(self, worker: Worker, partition: int, point: str) -> None:
         """A request was done, and its answer is on the way."""
-        if point != self._trap or not self._walks_into(worker, partition):
+        if point == "end" and self._walks_into(RELIVED, worker, partition):
+            self._lose(self.history.primaries[partition], self.chance.randint(1, 4))
+            self.history.count("relived ends")
+            worker.reader.haunt(partition)
+        if not self._walks_into(point, worker, partition):
             return
         moment = self.chance.choice((self.chance.uniform(0.05, 1.0), self.chance.uniform(1.0, 5.0)))
         self._make_zombie(worker, partition, moment, self.chance.choice((self._give_back, self._take_again, None)))
@@ -127,16 +152,30 @@ class Nemesis:
     def hold_up(self, worker: Worker, partition: int) -> float:
         """A load leaves. Answers how many seconds it is on its way while who asked sleeps: it is to see what the heir
         wrote, and who asked is to find its token good."""
-        if self._trap != HELD_LOAD or not self._walks_into(worker, partition):
+        if not self._walks_into(HELD_LOAD, worker, partition):
             return 0.0
         moment = self.chance.uniform(0.5, 4.0)
         self._make_zombie(worker, partition, moment, self._give_back)
         return moment * 0.95
 
-    def _walks_into(self, worker: Worker, partition: int) -> bool:
-        if worker.paused or worker.dead or partition not in worker.partitions:
+    def hold_back(self, worker: Worker, partition: int, end: Callable[[], object]) -> bool:
+        """A transaction is to end. Answers whether its end waits for the next fence while who asked sleeps."""
+        if partition in self._held or not self._walks_into(LATE_END, worker, partition):
             return False
-        self._trap = ""
+        self._held[partition] = end
+        self._make_zombie(worker, partition, self.chance.uniform(2.0, 6.0), None)
+        return True
+
+    def let_go(self, partition: int) -> None:
+        """A fence is about to be done."""
+        if partition in self._held:
+            self.history.count("late ends")
+            arrive_late(self._held.pop(partition))
+
+    def _walks_into(self, trap: str, worker: Worker, partition: int) -> bool:
+        if trap not in self._traps or worker.paused or worker.dead or partition not in worker.partitions:
+            return False
+        self._traps.discard(trap)
         return True
 
     def _make_zombie(

@@ -26,6 +26,8 @@ MUST_SEE = (
     "lost replies",
     "late commits",
     "late takes",
+    "late ends",
+    "relived ends",
     "stale fetches",
     "aborted transactions",
     "timers fired",

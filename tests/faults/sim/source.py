@@ -34,6 +34,8 @@ class Reader:
         self._last: dict[Place, Fetch] = {}
         self._slow: dict[Place, float] = {}
         """Logs whose broker is slow to this worker, and until when: so no two read the topics in one order."""
+        self._haunted: set[int] = set()
+        """Partitions whose next term meets all fetches of the last one before its own first one."""
 
     async def bounds(self, partition: int) -> dict[str, tuple[int, int]]:
         logs = self.worker.history.broker.logs
@@ -54,8 +56,9 @@ class Reader:
     def _remember_earlier(self, partition: int) -> None:
         """A term begins: what an earlier one asked for may still be under way."""
         history = self.worker.history
+        often = 1.0 if partition in self._haunted else 3 * history.profile.odds.stale_fetch
         for place, fetch in self._last.items():
-            if place[1] == partition and history.chance.random() < 3 * history.profile.odds.stale_fetch:
+            if place[1] == partition and history.chance.random() < often:
                 history.count("fetches of an earlier term")
                 history.later(history.chance.uniform(0.0, 0.2), self._deliver, place, fetch)
 
@@ -65,6 +68,17 @@ class Reader:
         for topic in INPUTS:
             if chance.random() < (odds.slow_drain if topic == TRIGGERS else odds.slow_topic):
                 self._slow[topic, partition] = now + chance.uniform(0.3, 4.0)
+        if partition in self._haunted:
+            self._haunted.discard(partition)
+            self.slow_down(TRIGGERS, partition, chance.uniform(0.3, 2.0))
+
+    def slow_down(self, topic: str, partition: int, seconds: float) -> None:
+        """Nothing of this log comes for so long."""
+        self._slow[topic, partition] = self.worker.history.loop.time() + seconds
+
+    def haunt(self, partition: int) -> None:
+        """The next term shall meet what this one had fetched, and wait for `triggers`."""
+        self._haunted.add(partition)
 
     async def resume(self, partition: int, topics: Collection[str]) -> None:
         await self._thread(partition)

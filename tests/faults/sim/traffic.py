@@ -33,6 +33,8 @@ DOINGS: Final = {
     "feedback": (FEEDBACK, 5),
 }
 """What a customer does -> its topic, and how often of a hundred."""
+SILENCE: Final = 4.0
+"""Seconds after which the play `abandoned` speaks."""
 BAD: Final[tuple[Callable[[bytes], bytes | None], ...]] = (
     lambda value: b"{" + value,
     lambda value: value[: len(value) // 2],
@@ -73,14 +75,25 @@ class Traffic:
 
     def look(self, partition: int, moments: Sequence[float]) -> None:
         """Somebody new looks at products, after so many seconds each; the log has it at once."""
-        count = self.history.profile.partitions
-        key = next(key for n in self._numbers if partition_of(key := b"passer-by-%d" % n, count) == partition)
+        key = self._passer_by(partition)
         for seconds in moments:
-            self.history.later(seconds, self._look, partition, key)
+            self.history.later(seconds, self._do, "Product Viewed", partition, key)
 
-    def _look(self, partition: int, key: bytes) -> None:
-        value = self._value("Product Viewed", START + self.history.loop.time())
-        self._append(CLICKSTREAM, partition, key, value)
+    def photo_finish(self, partition: int) -> None:
+        """Somebody new fills a cart, and the order reaches its log just when the silence after it has lasted; somebody
+        else looks at something shortly before, so that there is a turn."""
+        key, off = self._passer_by(partition), self.history.profile.clock_bound / 2
+        self._do("Product Added", partition, key)
+        self.look(partition, [SILENCE + off * self.chance.uniform(-0.8, 0.0)])
+        self.history.later(SILENCE + off * self.chance.uniform(0.2, 1.0), self._do, "Order Completed", partition, key)
+
+    def _passer_by(self, partition: int) -> bytes:
+        count = self.history.profile.partitions
+        return next(key for n in self._numbers if partition_of(key := b"passer-by-%d" % n, count) == partition)
+
+    def _do(self, name: str, partition: int, key: bytes) -> None:
+        value = self._value(name, START + self.history.loop.time())
+        self._append(DOINGS[name][0], partition, key, value)
 
     def _happen(self, time: float) -> None:
         """Something happens, and sooner or later is in the log."""

@@ -1,8 +1,9 @@
 """The guards of design.md, section 6, taken away one at a time: the simulator must miss each of them.
 
 How it works. An ablation puts something else in the place of a function of the engine, the fold or the store in memory,
-for the time of a history; its docstring says what then happens. `test_sim` names a seed whose history breaks without
-it. "Acknowledged once a term" is not among them: it needs no guard of its own, `known_id` is the one (`relay`).
+for the time of a history; the first line of its docstring says what then happens. `guards` names a seed whose history
+breaks without it. "Acknowledged once a term" is not among them: it needs no guard of its own, `known_id` is the one
+(`relay`).
 """
 
 from collections.abc import Iterator

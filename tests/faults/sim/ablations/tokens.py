@@ -29,7 +29,9 @@ def token_in_commit(put: Put) -> None:
 
 
 def token_in_load(put: Put) -> None:
-    """Values are given to anyone. A load of nobody asks whether the slot is our own: that is `idle_proof`."""
+    """Values are given to anyone.
+
+    A load of nobody asks whether the slot is still our own: that is `idle_proof`."""
     honest = MemorySlot.load
 
     async def load(self: MemorySlot, tokens: tuple[bytes, bytes], customers: Sequence[bytes]) -> list[bytes | None]:
