@@ -14,7 +14,7 @@ A broker without transactions gets `PlainOutlet`: no fence, at least once, ids t
 import asyncio
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from contextlib import suppress
 from typing import Any, Protocol
 
@@ -157,6 +157,16 @@ class Relay:
         """Send these, except what this term has sent already."""
         self._queue.extend(item for item in leaving if item[0] not in self._sent)
         self._some.set()
+
+    def waiting(self, customers: Collection[bytes]) -> list[Leaving]:
+        """Triggers of these customers that are not on their way yet."""
+        return [item for item in self._queue if item[1].topic == TRIGGERS and item[1].key in customers]
+
+    def recall(self, ids: Collection[str]) -> None:
+        """These must not leave."""
+        kept = [item for item in self._queue if item[0] not in ids]
+        self._queue.clear()
+        self._queue.extend(kept)
 
     def returned(self, id: str) -> None:
         """A trigger was read back: whoever proposes it again, the state knows it."""
