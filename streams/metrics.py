@@ -77,7 +77,13 @@ ENGINE: Final = (
 )
 """What a worker counts."""
 
-ALL: Final = COLLECTOR + ENGINE
+API: Final = (
+    Metric("api_request_seconds", "histogram", ("route", "code"), "time to answer a request of the profile API"),
+    Metric("erasures_total", "counter", (), "erasures put into the logs"),
+)
+"""What a profile API counts."""
+
+ALL: Final = COLLECTOR + ENGINE + API
 
 _KINDS: Final = {"counter": Counter, "gauge": Gauge, "histogram": Histogram}
 _COUNTS: Final = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000, 2_000, 5_000)
