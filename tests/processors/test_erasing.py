@@ -88,6 +88,16 @@ def test_a_link_that_was_on_its_way_is_found() -> None:
     assert x and x.events == 0
 
 
+def test_an_id_that_the_erased_never_knew_of_is_found_by_what_it_sends() -> None:
+    world = settled(viewed("card:1", "a", at=1), viewed("ann", "b", at=1))
+    world.put(log_in("card:1", "", Link("user", "ann"), at=2))
+    world.turn(world.place(b"card:1"), {CLICKSTREAM: 9})  # the link waits in the outbox, and ann has not heard of it
+    erased(world)
+    settled(viewed("card:1", "c", at=3), world=world)
+    card = world.customer("card:1").clickstream
+    assert card and card.events == 0 and seen(world, "ann", "card:1") == [0, 0]
+
+
 def test_silences_end_and_what_waits_to_leave_is_revoked() -> None:
     world = Estate(estate(ABANDONED, {**ABANDONED, "id": "now", "after": None, "unless": []}).fold)
     world.put(added("ann", "boots", at=1))
