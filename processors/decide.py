@@ -8,7 +8,7 @@ I/O, no clock, no chance: the same turn gives the same bytes.
 from collections.abc import Collection, Sequence
 from typing import Final
 
-from processors import identity, intent, parcels, plays, profile, returns, standing
+from processors import erasing, identity, intent, parcels, plays, profile, returns, standing
 from processors.arrivals import arrivals
 from processors.counters import facts_of
 from processors.floors import floors
@@ -92,21 +92,28 @@ class Decider:
     def _events(self, turn: Turn[Customer], topic: str, records: Sequence[Record]) -> None:
         facts_of_topic, fold = profile.FOLDS[topic]
         changed = turn.changed
-        applied = duplicates = 0
+        applied = duplicates = erased = 0
         leaving: Parcels = {}
         stands = set[bytes]()
         for record, key, customer, event in arrivals(turn, topic, records, decode_event):
+            if customer.erased is not None:
+                erased += 1
+                continue
             facts = facts_of_topic(customer)
             changed.add(key)
             facts.next = record.offset + 1
             if repeated(facts.seen, event.id, record.timestamp / 1000.0):
                 duplicates += 1
                 continue
-            applied += 1
             if event.marker is not None:
+                applied += 1
                 identity.mark(Home(turn, record, key, customer), leaving, topic, event, event.marker)
                 stands.add(key)
                 continue
+            if customer.identity is not None and erasing.refuses(customer, topic):
+                erased += 1
+                continue
+            applied += 1
             fold(facts, event, key)
             if (event.anonymous or event.links or customer.identity is not None) and identity.elsewhere(
                 Home(turn, record, key, customer), self.playbook.identity, leaving, topic, event
@@ -119,13 +126,17 @@ class Decider:
         if leaving:
             parcels.dispatch(turn, topic, leaving)
         self._settle(turn, stands)
-        count(turn, topic, applied, duplicates)
+        count(turn, topic, applied, duplicates, erased)
 
     def _parts(self, turn: Turn[Customer], records: Sequence[Record]) -> None:
         """What other ids of a customer did: new events of theirs are heard here."""
-        applied = duplicates = 0
+        applied = duplicates = erased = 0
         memory, stands = self.outcomes.memory, set[bytes]()
         for record, key, customer, part in arrivals(turn, PARTS, records, decode_part):
+            if customer.erased is not None or (part.marker is None and erasing.refuses(customer, PARTS)):
+                erased += 1
+                erasing.answer(Home(turn, record, key, customer), PARTS, part)
+                continue
             turn.changed.add(key)
             events = identity.take(Home(turn, record, key, customer), part, memory, self.plays)
             if events is None:
@@ -139,7 +150,7 @@ class Decider:
             for event in events:
                 self._react(turn, key, customer, part.topic, event)
         self._settle(turn, stands)
-        count(turn, PARTS, applied, duplicates)
+        count(turn, PARTS, applied, duplicates, erased)
 
     def _react(self, turn: Turn[Customer], key: bytes, customer: Customer, topic: str, event: Event) -> bool:
         """What is concluded of an event that is heard here: warmth, stage, plays. True when segment and timer must be
@@ -180,9 +191,12 @@ class Decider:
             self._hear(turn, person, event, heard)
 
     def _feedback(self, turn: Turn[Customer], records: Sequence[Record]) -> None:
-        applied = duplicates = 0
+        applied = duplicates = erased = 0
         leaving: Parcels = {}
         for record, key, customer, said in arrivals(turn, FEEDBACK, records, decode_feedback):
+            if erasing.refuses(customer, FEEDBACK):
+                erased += 1
+                continue
             facts = customer.feedback
             if facts is None:
                 facts = customer.feedback = FeedbackFacts()
@@ -196,7 +210,7 @@ class Decider:
                 if customer.identity is not None:
                     parcels.note(leaving, Home(turn, record, key, customer))
         parcels.dispatch(turn, FEEDBACK, leaving)
-        count(turn, FEEDBACK, applied, duplicates)
+        count(turn, FEEDBACK, applied, duplicates, erased)
 
     def _hear(self, turn: Turn[Customer], person: Person, event: Event, heard: Listening) -> None:
         """Silences begin and end, and plays are asked, because of an event."""
@@ -239,8 +253,10 @@ class Decider:
         return of_silence(play, person, waiting, view, self.conditions.at(view), self.playbook.intent)
 
 
-def count(turn: Turn[Customer], topic: str, applied: int, duplicates: int) -> None:
+def count(turn: Turn[Customer], topic: str, applied: int, duplicates: int, erased: int) -> None:
     if applied:
         turn.counts[f"applied:{topic}"] += applied
     if duplicates:
         turn.counts[f"duplicate:{topic}"] += duplicates
+    if erased:
+        turn.counts[f"erased:{topic}"] += erased

@@ -12,7 +12,7 @@ back in time tells the same again, and who has heard it knows.
 
 from msgspec import Raw
 
-from processors import owners, plays, stretches
+from processors import erasing, owners, plays, stretches
 from processors.claims import claim
 from processors.parcels import Home, Parcels, leave, move, note, part_of, send
 from processors.persons import BETWEEN, whole
@@ -22,11 +22,15 @@ from schemas.event import Event, decode_event
 from schemas.identity import Held, Marker
 from schemas.part import Belongings, Part, Told
 from schemas.playbook import IdentityRules, Play
+from schemas.topics import PARTS
 
 
 def mark(home: Home, parcels: Parcels, topic: str, event: Event, marker: Marker) -> None:
-    """A marker in a log of events: another stretch begins, or a link is taken back."""
+    """A marker in a log of events: another stretch begins, a link is taken back, or an owner is erased."""
     customer = home.customer
+    if marker.what == "erase" and marker.to == home.id:
+        parcels.pop(home.key, None)
+        return erasing.erase(home, topic, marker, event.time)
     side, facts = home.side(topic), getattr(customer, topic)
     facts, moved = stretches.mark(side, facts, marker, event.time, home.record.offset)
     setattr(customer, topic, facts)
@@ -41,7 +45,7 @@ def elsewhere(home: Home, rules: IdentityRules, parcels: Parcels, topic: str, ev
     if event.anonymous or event.links:
         claim(home.turn, rules, side, home.id, event)
     if not side.owner:
-        return False
+        return owners.gone(home.identity.owner)
     note(parcels, home).told.setdefault(side.owner, []).append(Told(home.record.offset, Raw(home.record.value or b"")))
     return True
 
@@ -62,12 +66,17 @@ def own(home: Home, part: Part, marker: Marker) -> list[Event] | None:
     identity, record = home.identity, home.record
     if repeated(identity.seen, part.id, record.timestamp / 1000.0):
         return None
+    if marker.what == "erase" and marker.to == home.id:
+        erasing.erase(home, PARTS, marker, part.time)
+        return []
     owners.add(identity.marks, marker, part.time, record.offset)
     before, identity.owner = identity.owner, owners.first(identity.marks)
     owners.trim(identity.marks, ())
     if before != identity.owner:
         identity.since = record.offset + 1
-        move(home, before)
+        move(home, "" if marker.what == "erase" else before)
+        if owners.gone(identity.owner):
+            erasing.empty(home, PARTS)
     return []
 
 
@@ -79,6 +88,8 @@ def keep(home: Home, part: Part) -> list[Event] | None:
         return None
     facts = getattr(part, part.topic)
     held[name] = Held(part.version, facts)
+    if part.version == erasing.LAST:
+        home.identity.warmth.pop(part.path[0], None)
     fresh = [told.event for told in part.events if told.at >= before[1]]
     if not home.identity.owner:
         return [decode_event(event) for event in fresh]

@@ -4,11 +4,12 @@ from hashlib import blake2b
 from typing import Final
 
 from schemas.event import Event, encode_event
-from schemas.identity import LINKED, SPLIT, Marker
+from schemas.identity import ERASED, LINKED, SPLIT, TOMB, Marker
 from schemas.part import Part, encode_part
 from schemas.topics import EVENTS, PARTS
 from schemas.turn import Message
 
+NAMES: Final = {"link": LINKED, "split": SPLIT, "erase": ERASED}
 HEADERS: Final = [("kairos", b"marker")]
 """Who counts what came in from outside need not open the record."""
 
@@ -16,11 +17,16 @@ HEADERS: Final = [("kairos", b"marker")]
 def markers(lesser: str, marker: Marker, cause: str, time: float) -> list[tuple[str, Message]]:
     """(id, record) of each. `cause` makes the id, the same in every history: of a claim its message id."""
     id = digest(cause, lesser, marker.to)
-    event = Event(id, LINKED if marker.what == "link" else SPLIT, time, marker=marker)
+    event = Event(id, NAMES[marker.what], time, marker=marker)
     values = dict.fromkeys(EVENTS, encode_event(event))
     values[PARTS] = encode_part(Part(marker=marker, id=id, time=time))
     key = lesser.encode()
     return [(f"mark:{topic}:{id}", Message(topic, key, value, HEADERS)) for topic, value in values.items()]
+
+
+def tomb(id: str) -> str:
+    """The name of an owner who was erased."""
+    return TOMB + digest(id)
 
 
 def digest(*words: str) -> str:

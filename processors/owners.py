@@ -2,12 +2,14 @@
 
 A stretch belongs to the latest live link at or before its beginning; if there is none, to the first live link after it:
 the past goes to the first who comes. What has no stretches belongs to the first. An id with too many owners in too
-short a time is shared (a shop's tablet, a kiosk): it belongs to nobody.
+short a time is shared (a shop's tablet, a kiosk): it belongs to nobody. An owner who was erased goes on owning, without
+a name: what belongs there is dropped.
 """
 
 from collections.abc import Collection, Sequence
 
-from schemas.identity import MARKS_MOST, Mark, Marker
+from processors.markers import tomb
+from schemas.identity import MARKS_MOST, TOMB, Mark, Marker
 
 
 def owner(marks: Sequence[Mark], at: int) -> str:
@@ -37,16 +39,38 @@ def crowded(live: Sequence[Mark], last: Mark, end: float) -> bool:
 
 def add(marks: list[Mark], marker: Marker, time: float, at: int) -> bool:
     """Take a marker in. True when another stretch begins with it: not when it says what the one before said."""
+    if marker.what == "erase":
+        bury(marks, marker.to)
+        return False
+    to = named(marks, marker.to)
     if marker.what == "split":
         for mark in marks:
-            mark.dead = mark.dead or mark.to == marker.to
+            mark.dead = mark.dead or mark.to == to
         return False
     last = marks[-1] if marks else None
-    if last and last.to == marker.to and not last.dead:
+    if last and last.to == to and not last.dead:
         last.time, last.again = min(last.time, time), max(last.again, time)
         return False
-    marks.append(Mark(marker.to, time, time, at, marker.most, marker.within))
+    marks.append(Mark(to, time, time, at, marker.most, marker.within))
     return True
+
+
+def bury(marks: list[Mark], owner: str) -> None:
+    """An owner was erased. The links stay, without the name: what was theirs must not come to be another's."""
+    for mark in marks:
+        if mark.to == owner:
+            mark.to = tomb(owner)
+
+
+def named(marks: list[Mark], owner: str) -> str:
+    """How the marks of this log call an owner."""
+    buried = tomb(owner)
+    return buried if any(mark.to == buried for mark in marks) else owner
+
+
+def gone(owner: str) -> bool:
+    """Whether this owner was erased."""
+    return owner.startswith(TOMB)
 
 
 def trim(marks: list[Mark], begins: Collection[int]) -> None:

@@ -13,6 +13,7 @@ from msgspec.structs import replace
 
 from processors import plays
 from processors.markers import markers
+from processors.owners import gone
 from processors.persons import BETWEEN, FACTS
 from processors.stretches import owned
 from processors.turn import Record, Turn
@@ -161,7 +162,9 @@ def pass_on(home: Home, sent: Sent) -> None:
 
 
 def leave(turn: Turn[Customer], owner: str, part: Part, place: str) -> None:
-    """Into the outbox. `place` tells this part from all others that wait there."""
+    """Into the outbox. `place` tells this part from all others that wait there. Who was erased is told nothing."""
+    if gone(owner):
+        return
     what = "belongings" if part.belongings else "part"
     id = f"{what}:{place}:{BETWEEN.join(part.path)}:{owner}"
     turn.messages.append((id, Message(PARTS, owner.encode(), encode_part(part), HEADERS)))

@@ -23,7 +23,7 @@ def whole(customer: Customer) -> Customer:
     if identity is None:
         return customer
     clicks, cart, pos, feedback = (facts_of(customer, identity, topic) for topic in FACTS)
-    return Customer(clicks, cart, pos, feedback, customer.decisions, identity)
+    return Customer(clicks, cart, pos, feedback, customer.decisions, identity, customer.erased, customer.forgotten)
 
 
 def facts_of(customer: Customer, identity: Identity, topic: str) -> Any:

@@ -49,6 +49,7 @@ class Case(Struct):
 
 def known(case: Case) -> Check:
     allowed = all(one.id != case.id and one.id not in case.also for one in case.sent)
+    allowed = allowed and case.id not in case.customer.forgotten
     return Check("known", allowed, "asked of what was sent")
 
 

@@ -7,11 +7,13 @@ counts.
 from collections.abc import Sequence
 
 from processors.caps import held, words
+from processors.erasing import refuses
 from processors.outcome import Outcomes, refuse, sent_of
 from processors.policies import cooling
 from processors.turn import Turn
 from schemas.customer import Customer, Decisions, Sent
 from schemas.playbook import Cap, Playbook
+from schemas.topics import TRIGGERS
 from schemas.trigger import Refusal, Trigger
 
 
@@ -19,6 +21,13 @@ def read_back(outcomes: Outcomes, turn: Turn[Customer], key: bytes, customer: Cu
     """Put one trigger into the sent memory. Of two decided times Kafka's is what happened."""
     turn.returned.append(trigger.id)
     sent = sent_of(trigger)
+    if trigger.id in customer.forgotten:
+        return sent
+    if refuses(customer, TRIGGERS):
+        turn.counts[f"trigger:{trigger.play}"] += 1
+        customer.forgotten[trigger.id] = trigger.play
+        turn.changed.add(key)
+        return sent
     decisions = customer.decisions
     known = next((one for one in decisions.sent if one.id == trigger.id), None) if decisions else None
     if known is None:
@@ -45,14 +54,23 @@ def judge(outcomes: Outcomes, turn: Turn[Customer], pending: Sequence[tuple[str,
             others = identity.sent if identity else []
             kept[key] = [one for one in (*decisions.sent, *others) if one.id not in waiting]
         one = next((one for one in decisions.sent if one.id == id), None)
-        if one is None:  # forgotten, so it expired long ago: no sender would take it
-            turn.revoked.append(id)
+        if one is None:  # erased; or it expired long ago: no sender would take it
+            drop(turn, key, id)
             continue
         broken = full(outcomes.playbook, kept[key], one, outcomes.margin)
         if broken is None:
             kept[key].append(one)
         else:
             revoke(turn, key, decisions, one, broken)
+
+
+def drop(turn: Turn[Customer], key: bytes, id: str) -> None:
+    """It must not leave. What an erasure forgot was counted as decided."""
+    turn.revoked.append(id)
+    play = turn.customers[key].forgotten.pop(id, None)
+    if play is not None:
+        turn.counts[f"trigger:{play}"] -= 1
+        turn.changed.add(key)
 
 
 def full(playbook: Playbook, others: Sequence[Sent], one: Sent, margin: float) -> Cap | None:

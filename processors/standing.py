@@ -65,9 +65,7 @@ class Standing:
 
     def leave(self, turn: Turn[Customer], key: bytes, decisions: Decisions) -> None:
         """An id that belongs to another has no segment and no stage."""
-        for name in (f"segment:{decisions.segment}", f"stage:{decisions.stage}"):
-            if not name.endswith(":"):
-                turn.counts[name] -= 1
+        uncount(turn, decisions)
         decisions.segment = decisions.stage = ""
         decisions.segment_since = decisions.stage_since = decisions.look = 0.0
         turn.wake[key] = wake(decisions)
@@ -101,6 +99,14 @@ class Standing:
 
     def _asked(self, person: Person, cause: Event | Waiting, moment: float) -> Answers:
         return self.conditions.at(look(person.customer, person.key, cause, moment, self.playbook))
+
+
+def uncount(turn: Turn[Customer], decisions: Decisions) -> None:
+    """Nobody stands there any more."""
+    if decisions.segment:
+        turn.counts[f"segment:{decisions.segment}"] -= 1
+    if decisions.stage:
+        turn.counts[f"stage:{decisions.stage}"] -= 1
 
 
 def latest(customer: Customer) -> float:

@@ -21,8 +21,20 @@ def mark(side: Side[Any], facts: Any, marker: Marker, time: float, at: int) -> t
     before, side.owner = side.owner, owners.owner(side.marks, side.since)
     if before != side.owner and facts.events:
         moved |= {before, side.owner}
+    facts = drop(side, facts)
     bound(side)
-    return facts, moved - {""}
+    if marker.what == "erase":
+        moved.discard(marker.to)  # nobody is there to be told
+    return facts, {owner for owner in moved if owner and not owners.gone(owner)}
+
+
+def drop(side: Side[Any], facts: Any) -> Any:
+    """What belongs to an erased owner goes. Digests of message ids stay: a repeat is not the next owner's."""
+    side.closed = [stretch for stretch in side.closed if not owners.gone(stretch.owner)]
+    if not owners.gone(side.owner):
+        return facts
+    side.claims = {}
+    return type(facts)(next=facts.next, seen=facts.seen)
 
 
 def cut(side: Side[Any], facts: Any, at: int) -> Any:

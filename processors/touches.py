@@ -10,6 +10,7 @@ from typing import Final
 from msgspec import Struct
 
 from schemas.codes import CODES, NAMED, OWN, PLACED, PLACES
+from schemas.customer import Customer
 from schemas.facts import TOUCH, TOUCHES_MOST
 
 MOST: Final = TOUCH * TOUCHES_MOST
@@ -37,6 +38,7 @@ class Touch(Struct, frozen=True):
     """The event's name; empty for a shop's own."""
     channel: str
     sentiment: int | None
+    """-1 bad, 0 neither, 1 good; None: none told."""
 
 
 def touched(touches: bytes, second: int, number: int, channel: str, sentiment: int | None) -> bytes:
@@ -69,3 +71,10 @@ def read(touches: bytes) -> Iterator[Touch]:
         mood = packed & 15
         channel = PLACED.get(packed >> 4 & 15, "")
         yield Touch(packed >> 16, NAMED.get(packed >> 8 & 255, ""), channel, mood - 2 if mood else None)
+
+
+def timeline(customer: Customer) -> list[Touch]:
+    """The touches of all topics, newest first."""
+    topics = (customer.clickstream, customer.cart, customer.pos, customer.feedback)
+    touches = [touch for facts in topics if facts for touch in read(facts.touches)]
+    return sorted(touches, key=lambda touch: -touch.time)

@@ -43,7 +43,19 @@ class Fault(Struct, gc=False):
 class Turn(Generic[C]):
     """One turn, while it is being folded. `now` and `until` are seconds since the epoch."""
 
-    __slots__ = ("changed", "counts", "customers", "faults", "messages", "now", "returned", "revoked", "until", "wake")
+    __slots__ = (
+        "changed",
+        "counts",
+        "customers",
+        "erased",
+        "faults",
+        "messages",
+        "now",
+        "returned",
+        "revoked",
+        "until",
+        "wake",
+    )
 
     def __init__(self, now: float, until: float, customers: dict[bytes, C]) -> None:
         self.now = now
@@ -61,11 +73,13 @@ class Turn(Generic[C]):
         """Ids of triggers read back from Kafka in this turn."""
         self.revoked: list[str] = []
         """Ids of pending triggers that must not leave."""
+        self.erased: list[bytes] = []
+        """Customers whose decisions were erased: what is pending of theirs must be judged at the end of this turn."""
         self.faults: list[Fault] = []
         self.counts: Counter[str] = Counter()
-        """What the books count: `applied:<topic>`, `duplicate:<topic>`, `trigger:<play>`, `refused:<play>:<policy>`,
-        `timer:armed`, `timer:fired`, `timer:cancelled`; also `linked:<kind>`, `unlinked:<reason>`. Counted into the
-        slot by the same commit."""
+        """What the books count: `applied:<topic>`, `duplicate:<topic>`, `erased:<topic>`, `trigger:<play>`,
+        `refused:<play>:<policy>`, `timer:armed`, `timer:fired`, `timer:cancelled`; also `linked:<kind>`,
+        `unlinked:<reason>`. Counted into the slot by the same commit."""
 
 
 class Fold(Protocol[C]):
@@ -89,4 +103,5 @@ class Fold(Protocol[C]):
         """Fold the due timers. A customer that is not due after all only says again when it wants waking."""
 
     def judge(self, turn: Turn[C], pending: Sequence[tuple[str, bytes]]) -> None:
-        """Decide pending triggers (id, customer) again, in order, against what was read back; fill `turn.revoked`."""
+        """Decide pending triggers (id, customer) again, in order, against what was read back; fill `turn.revoked`. Of
+        customers in `turn.erased` at the end of the turn that erased them."""

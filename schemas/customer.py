@@ -100,6 +100,15 @@ class Identity(Struct, omit_defaults=True):
     """Other id -> how warm it was when it was linked."""
 
 
+class Erased(Struct, gc=False, omit_defaults=True):
+    """What stays of an erased id."""
+
+    time: float
+    """When it was asked for, seconds since the epoch."""
+    by: str = ""
+    why: str = ""
+
+
 class Customer(Struct, omit_defaults=True):
     """One person."""
 
@@ -110,6 +119,10 @@ class Customer(Struct, omit_defaults=True):
     decisions: Decisions | None = None
     identity: Identity | None = None
     """None: no link ever touched it."""
+    erased: Erased | None = None
+    """Then nothing else is here, but for `forgotten`, and every later record is refused."""
+    forgotten: dict[str, str] = {}
+    """Trigger id -> play, of what was sent before an erasure: it may come back from Kafka, and is counted once."""
 
 
 decode_customer = Decoder(Customer).decode

@@ -21,8 +21,10 @@ KINDS: Final = (USER, "card", "email", "phone", "line", "device", ANONYMOUS)
 PLAIN: Final = frozenset((USER, ANONYMOUS))
 """Kinds whose key is the plain value."""
 
-LINKED, SPLIT = "Customer Linked", "Customer Split"
+LINKED, SPLIT, ERASED = "Customer Linked", "Customer Split", "Customer Erased"
 """Event names of markers."""
+TOMB: Final = "\x00"
+"""Begins the name of an owner who was erased: no id begins so."""
 
 STRETCHES_MOST: Final = 8
 """Of one log; then the oldest two of one owner are joined."""
@@ -49,9 +51,9 @@ class Link(Struct, gc=False, omit_defaults=True):
 class Marker(Struct, gc=False, omit_defaults=True):
     """What a record in the log of a lesser id says of all that comes after it, until the next one."""
 
-    what: Literal["link", "split"]
+    what: Literal["link", "split", "erase"]
     to: Id
-    """The key of the owner."""
+    """The key of the owner. Of an erasure: all that is this id's goes, of the log's own id everything."""
     source: str = ""
     trust: str = ""
     most: int = 0
@@ -60,13 +62,14 @@ class Marker(Struct, gc=False, omit_defaults=True):
     within: float = 0.0
     by: str = ""
     why: str = ""
-    """Who took the link back and for what reason."""
+    """Who took the link back, or had the customer erased, and for what reason."""
 
 
 class Mark(Struct, gc=False, omit_defaults=True):
     """A link as the state keeps it."""
 
     to: str
+    """The owner's key; of one who was erased a digest that begins with TOMB."""
     time: float
     again: float
     """Event times of the earliest and the latest claim that said so, nobody else between them."""

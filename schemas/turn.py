@@ -22,7 +22,8 @@ class TurnRecord(Struct, array_like=True, gc=False):
     woken: list[bytes]
     """Customers whose timer was due, in this order."""
     judged: list[bytes] | None
-    """Ids of the triggers judged again, in decided order; None: this turn did not judge."""
+    """Ids of the triggers judged again, in decided order: all that waited when a term began, or those of customers this
+    turn erased; None: this turn did not judge."""
 
 
 encode_turn = msgpack.Encoder().encode

@@ -76,6 +76,16 @@ def worker_command() -> None:
     raise typer.Exit(run_worker(service_settings()))
 
 
+@app.command("api", rich_help_panel=RUN)
+def api_command() -> None:
+    """Answer what is known of one customer over HTTP, with a server key; and erase one."""
+    from streams.api.app import serve
+
+    settings = service_settings()
+    uvloop.install()
+    asyncio.run(serve(settings))
+
+
 @app.command("init", rich_help_panel=RUN)
 def init_command(
     as_json: Annotated[bool, typer.Option("--json", help="what was made, as one JSON line")] = False,

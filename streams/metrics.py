@@ -47,12 +47,22 @@ COLLECTOR: Final = (
 """What a collector counts."""
 
 ENGINE: Final = (
-    Metric("events_total", "counter", ("topic", "outcome"), "events folded: applied, or duplicate and dropped"),
+    Metric(
+        "events_total",
+        "counter",
+        ("topic", "outcome"),
+        "events: applied, duplicate and dropped, or of an erased customer",
+    ),
     Metric("faults_total", "counter", ("topic", "cause"), "records that became dead letters"),
     Metric("triggers_total", "counter", ("play",), "triggers decided"),
     Metric("refusals_total", "counter", ("play", "policy"), "proposals refused, by the policy that refused"),
     Metric("timers_total", "counter", ("outcome",), "silences: armed, fired, cancelled"),
-    Metric("revoked_total", "counter", (), "waiting triggers that a new term judged again and took back"),
+    Metric(
+        "revoked_total",
+        "counter",
+        (),
+        "waiting triggers taken back, by a new term or an erasure",
+    ),
     Metric("event_to_trigger_seconds", "histogram", (), "from taking an event in to Kafka having its trigger"),
     Metric("turn_records", "histogram", (), "records in a turn"),
     Metric("commit_seconds", "histogram", (), "from sending a turn's commit to its answer being taken up"),
@@ -67,7 +77,13 @@ ENGINE: Final = (
 )
 """What a worker counts."""
 
-ALL: Final = COLLECTOR + ENGINE
+API: Final = (
+    Metric("api_request_seconds", "histogram", ("route", "code"), "time to answer a request of the profile API"),
+    Metric("erasures_total", "counter", (), "erasures put into the logs"),
+)
+"""What a profile API counts."""
+
+ALL: Final = COLLECTOR + ENGINE + API
 
 _KINDS: Final = {"counter": Counter, "gauge": Gauge, "histogram": Histogram}
 _COUNTS: Final = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000, 2_000, 5_000)

@@ -71,6 +71,8 @@ class Settings(BaseSettings):
 
     host: str = Field("127.0.0.1", description="address the collector listens on")
     port: int = Field(8080, ge=0, le=65535, description="port the collector listens on; 0 takes a free one")
+    api_host: str = Field("127.0.0.1", description="address the profile API listens on")
+    api_port: int = Field(8081, ge=0, le=65535, description="port the profile API listens on; 0 takes a free one")
     metrics_host: str = Field("127.0.0.1", description="address of health and metrics")
     metrics_port: int = Field(
         0, ge=0, le=65535, description="port of a worker's health and metrics; 0 takes a free one"

@@ -15,7 +15,7 @@ A broker without transactions gets `PlainOutlet`: no fence, at least once, ids t
 import asyncio
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from contextlib import suppress
 from typing import Any, Protocol
 
@@ -156,6 +156,16 @@ class Relay:
         """Send these too."""
         self._queue.extend(leaving)
         self._some.set()
+
+    def waiting(self, customers: Collection[bytes]) -> list[Leaving]:
+        """Triggers of these customers that are not on their way yet."""
+        return [item for item in self._queue if item[1].topic == TRIGGERS and item[1].key in customers]
+
+    def recall(self, ids: Collection[str]) -> None:
+        """These must not leave."""
+        kept = [item for item in self._queue if item[0] not in ids]
+        self._queue.clear()
+        self._queue.extend(kept)
 
     async def run(self) -> None:
         """Send for ever. Raises KafkaError or ConnectionError, which ends the term."""

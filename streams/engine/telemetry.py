@@ -34,7 +34,7 @@ class Telemetry:
         for name, count in turn.counts.items():
             kind, _, rest = name.partition(":")
             first, _, second = rest.partition(":")
-            if kind in ("applied", "duplicate"):
+            if kind in ("applied", "duplicate", "erased"):
                 self._metrics("events_total", first, kind).inc(count)
             elif kind == "trigger" and count > 0:
                 self._metrics("triggers_total", first).inc(count)

@@ -165,20 +165,36 @@ class Turns:
                 fold.absorb(turn, topic, fetch.records)
         if gathered.due:
             fold.awaken(turn, gathered.due)
+        if turn.erased:
+            gathered.judged = self._pending_of(turn.erased)
         if gathered.judged is not None:
             fold.judge(turn, [(id, m.key or b"") for id, m in gathered.judged if m.topic == TRIGGERS])
         self._poison.watch(sum(len(fetch.records) for _, fetch in gathered.batches), turn.faults)
         self._left += turn.returned + turn.revoked
-        if not self.ready:
+        if self.ready:
+            self._recall(turn.revoked)
+        else:
             gone = {*turn.returned, *turn.revoked}
             self._pending = [item for item in self._pending if item[0] not in gone]
+
+    def _pending_of(self, customers: list[bytes]) -> list[Leaving]:
+        """Triggers of these that are decided, and not on their way yet."""
+        flying = self._flight.leaving if self._flight else []
+        mine = [item for item in flying if item[1].topic == TRIGGERS and item[1].key in customers]
+        return sorted(self._relay.waiting(customers) + mine, key=lambda item: item[1].sequence)
+
+    def _recall(self, ids: list[str]) -> None:
+        if ids:
+            self._relay.recall(ids)
+            if self._flight:
+                self._flight.leaving = [item for item in self._flight.leaving if item[0] not in ids]
 
     # -- commit
 
     async def _commit(self, fold: Fold[Any], turn: Turn[Any], gathered: Gathered, wanted: set[bytes]) -> None:
         commit, leaving = self._pack(fold, turn, gathered)
         await self._settle(wanted)
-        if gathered.judged is not None:
+        if gathered.judged is not None and not self.ready:
             leaving = self._pending
         answer = asyncio.create_task(self._slot.commit(commit))
         self._flight = Flight(commit, answer, leaving, wanted, dict(self._written), turn, self.world.now())

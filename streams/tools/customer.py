@@ -7,13 +7,14 @@ import msgspec
 import typer
 from rich.console import Console
 
-from processors.persons import FACTS, origins, whole
+from processors.owners import gone
+from processors.persons import FACTS, origins
 from processors.playbook import read_playbook
 from schemas.customer import Customer, decode_customer
 from schemas.playbook import Playbook
 from schemas.topics import partition_of
 from streams.settings import Settings
-from streams.state import open_store
+from streams.state import open_store, people
 from streams.state.store import Store
 from streams.tools.asking import PATIENCE, ask, metas, redis_url
 from streams.tools.portrait import show
@@ -50,6 +51,8 @@ def customer(
             await store.close()
 
     settings, id, found, playbook = known(work)
+    if is_erased(found) and not as_json:
+        return print(f"{id}: erased")
     partition = partition_of(id.encode(), settings.partitions)
     if as_json:
         return print(as_line(id, partition, found))
@@ -114,13 +117,11 @@ async def find(store: Store, settings: Settings, id: str) -> Customer:
 
 async def follow(store: Store, settings: Settings, id: str) -> tuple[str, Customer]:
     """The person behind an id: key, and all that is known of all ids. Raises Unknown, NoState."""
-    path = [id]
-    while True:
-        found = await find(store, settings, path[-1])
-        owner = found.identity.owner if found.identity else ""
-        if not owner or owner in path:
-            return path[-1], whole(found)
-        path.append(owner)
+    person = await people.follow(store, settings.partitions, id)
+    if person is None:
+        await find(store, settings, id)
+        raise Unknown(f"customer {id}: belongs to somebody of whom nothing is remembered")
+    return person.id, person.customer
 
 
 async def every(store: Store, settings: Settings) -> dict[str, tuple[int, bytes]]:
@@ -148,7 +149,14 @@ def as_line(id: str, partition: int, customer: Customer) -> str:
     line = {"id": id, "partition": partition, "facts": facts, "decisions": value.get("decisions") or {}}
     if customer.identity:
         line["ids"], line["owner"] = origins(customer), customer.identity.owner
+    if is_erased(customer):
+        line["erased"] = value.get("erased") or {}
     return msgspec.json.encode(line).decode()
+
+
+def is_erased(customer: Customer) -> bool:
+    """The id itself, or whom it belongs to."""
+    return customer.erased is not None or bool(customer.identity and gone(customer.identity.owner))
 
 
 def _key(settings: Settings, partition: int) -> str:
@@ -156,6 +164,8 @@ def _key(settings: Settings, partition: int) -> str:
 
 
 def _summary(customer: Customer) -> str:
+    if is_erased(customer):
+        return "erased"
     if customer.identity and customer.identity.owner:
         return f"belongs to {customer.identity.owner}"
     told = {topic: getattr(customer, topic) for topic in FACTS}

@@ -10,7 +10,7 @@ from processors import intent
 from processors.carts import cart_view
 from processors.persons import aliases, intent_of
 from processors.sight import customer_view, orders_view
-from processors.touches import read
+from processors.touches import timeline
 from schemas.codes import name_of
 from schemas.customer import Customer, Decisions, Intent, Sent
 from schemas.playbook import Playbook
@@ -81,10 +81,11 @@ def _stands(decisions: Decisions, now: float) -> list[str]:
 
 def _timeline(customer: Customer) -> list[str]:
     """The newest touches of all topics."""
-    parts = (customer.clickstream, customer.cart, customer.pos, customer.feedback)
-    touches = sorted((one for facts in parts if facts for one in read(facts.touches)), key=lambda one: -one.time)
     felt = {-1: ", felt bad", 0: ", felt neither", 1: ", felt good", None: ""}
-    return [f"{at(one.time)} {one.name or 'other'} {one.channel}{felt[one.sentiment]}" for one in touches[:NEWEST]]
+    return [
+        f"{at(one.time)} {one.name or 'other'} {one.channel}{felt[one.sentiment]}"
+        for one in timeline(customer)[:NEWEST]
+    ]
 
 
 def _cart(customer: Customer, now: float) -> list[str]:

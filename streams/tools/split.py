@@ -4,16 +4,14 @@ import getpass
 import time
 import uuid
 
-from aiokafka import AIOKafkaProducer
-from aiokafka.errors import KafkaError
 from msgspec import Struct
 
 from processors.markers import markers
+from processors.owners import gone
 from schemas.customer import Customer
 from schemas.identity import Marker
-from schemas.topics import EVENTS, partition_of
-from schemas.turn import Message
-from streams import kafka
+from schemas.topics import EVENTS
+from streams.sending import send
 from streams.settings import Settings
 
 
@@ -49,21 +47,4 @@ def owners_of(customer: Customer) -> set[str]:
         return set()
     sides = [side for topic in EVENTS if (side := getattr(identity, topic))]
     marks = [*identity.marks, *(mark for side in sides for mark in side.marks)]
-    return {mark.to for mark in marks if not mark.dead}
-
-
-async def send(settings: Settings, messages: list[Message]) -> None:
-    """Into the logs of their id, each acknowledged. Raises kafka.Unavailable."""
-    producer = AIOKafkaProducer(**kafka.connect(settings), acks="all")
-    try:
-        await producer.start()
-        for message in messages:
-            assert message.key
-            partition = partition_of(message.key, settings.partitions)
-            topic = settings.topic(message.topic)
-            await producer.send(topic, message.value, key=message.key, partition=partition, headers=message.headers)
-        await producer.flush()
-    except KafkaError as exc:
-        raise kafka.Unavailable(f"kafka: wanted {len(messages)} records taken; got {exc!r}") from exc
-    finally:
-        await producer.stop()
+    return {mark.to for mark in marks if not mark.dead and not gone(mark.to)}

@@ -16,6 +16,8 @@ PACKAGES = ("kairos", "faust-streaming", "aiokafka", "redis", "hiredis", "msgspe
 WORDS = {
     "cpu_us_per_event": "CPU, us/event",
     "events_per_second": "events/s",
+    "cpu_us_per_answer": "CPU, us/answer",
+    "answers_per_second": "answers/s",
     "rss_mb": "RSS, MB",
     "p50_ms": "p50, ms",
     "p90_ms": "p90, ms",
@@ -36,6 +38,8 @@ class Figures:
     p90_ms: float | None = None
     p99_ms: float | None = None
     triggers_percent: float | None = None
+    cpu_us_per_answer: float | None = None
+    answers_per_second: float | None = None
 
 
 def percentiles(seconds: Sequence[float]) -> dict[str, float]:

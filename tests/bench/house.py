@@ -55,6 +55,11 @@ class House:
         port = free_port()
         return self.start(["collector"], settings, f"http://{HOST}:{port}/readyz", PORT=port, HOST=HOST)
 
+    def api(self, settings: Settings) -> Ward:
+        """Start a profile API; returns when it answers."""
+        port = free_port()
+        return self.start(["api"], settings, f"http://{HOST}:{port}/readyz", API_PORT=port, API_HOST=HOST)
+
     def start(self, command: list[str], settings: Settings, url: str, **more: object) -> Ward:
         """A `kairos` command under these settings."""
         env = settings.environment() | {PREFIX + name: str(value) for name, value in more.items()}

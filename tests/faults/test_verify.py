@@ -10,7 +10,7 @@ from msgspec import msgpack
 
 from tests.faults.verifier.checks import check
 from tests.faults.verifier.evidence import DEAD, Entry, Evidence
-from tests.faults.worked import worked
+from tests.faults.worked import Day, worked
 
 Doctor = Callable[[Evidence], None]
 
@@ -342,3 +342,34 @@ async def test_of_cut_logs_only_what_is_there_is_checked(good: Evidence) -> None
     answer(good)
     lose_trigger(good)
     assert "answered 200 and not in Kafka" not in check(good, whole=False).violations
+
+
+@pytest.fixture
+async def forgotten() -> Evidence:
+    """One customer is erased, amid the others, with a trigger sent and a silence under way."""
+    day = Day()
+    await day.rig.create()
+    day.rig.serve()
+    day.say("pos", "ann", "Order Completed", products=[{"id": "p"}])
+    day.say("pos", "bob", "Order Completed", products=[{"id": "p"}])
+    await day.rig.run(0.2)
+    day.say("cart", "ann", "Product Added", products=[{"id": "p"}])
+    await day.rig.run(0.2)
+    day.erase("ann")
+    day.say("cart", "ann", "Product Added", products=[{"id": "q"}])
+    await day.rig.run(2.5)
+    day.rig.stop()
+    return await day.evidence()
+
+
+async def test_an_erasure_is_found_right(forgotten: Evidence) -> None:
+    found = check(forgotten)
+    assert found.clean, str(found)
+    assert (found.figures["erased"], found.figures["triggers"], found.figures["timers fired"]) == (1, 2, 0)
+
+
+async def test_what_is_left_of_the_erased_is_found(forgotten: Evidence) -> None:
+    customer(forgotten, b"ann", lambda state: state.update(cart={"events": 1}))
+    forgotten.slots[0].timers[b"ann"] = 1.0
+    wanted = {"something is left of an erased customer", "a timer waits for an erased customer"}
+    assert wanted <= check(forgotten).violations.keys()

@@ -4,7 +4,9 @@ import json
 from typing import Any
 
 from processors.decide import Decider
+from processors.markers import markers
 from processors.playbook import read_playbook
+from schemas.identity import Marker
 from schemas.topics import CART, CLICKSTREAM, POS, TRIGGERS
 from tests.faults.verifier.evidence import DEAD, Entry, Evidence, Log, Slot
 from tests.streams.engine.twin import Rig
@@ -42,6 +44,12 @@ class Day:
         event = {"id": f"m{self.number}", "name": name, "time": self.rig.broker.now, "channel": "app"} | more
         self.rig.broker.append(topic, (who.encode(), json.dumps(event).encode()))
         return str(event["id"])
+
+    def erase(self, who: str) -> None:
+        """What the profile API puts into the logs."""
+        marker = Marker("erase", who, by="test", why="a test")
+        for _, message in markers(who, marker, f"erase-{who}", self.rig.broker.now):
+            self.rig.broker.append(message.topic, (who.encode(), message.value or b""))
 
     async def evidence(self) -> Evidence:
         """All that is there now, at rest."""

@@ -36,9 +36,10 @@ async def prove(river: River) -> list[Trigger]:
 
 
 def prove_booked(counts: Counter[str], logs: dict[str, list[Logged]], dead: Sequence[Logged]) -> None:
-    """Each record is applied, a duplicate or a dead letter. A letter may leave twice, nobody reads them back: its place
-    tells."""
-    booked = {t: sum(counts[f"{what}:{t}"] for what in ("applied", "duplicate", "dead_lettered")) for t in FOLDED}
+    """Each record is applied, a duplicate, a dead letter, or of somebody erased. A letter may leave twice, nobody reads
+    them back: its place tells."""
+    what = ("applied", "duplicate", "dead_lettered", "erased")
+    booked = {topic: sum(counts[f"{one}:{topic}"] for one in what) for topic in FOLDED}
     assert booked == {topic: len(records) for topic, records in logs.items()}
     places = {place for letter in dead if (place := dict(letter.headers)["place"]) != b"http"}
     assert len(places) == sum(counts[f"dead_lettered:{topic}"] for topic in FOLDED)

@@ -57,8 +57,9 @@ class River:
         path.write_text(playbook)
         app = re.sub(r"[^a-z0-9]+", "-", folder.name.lower()).strip("-")[:24] + "-" + secrets.token_hex(3)
         given = {"app": app, "topic_prefix": f"{app}.", "kafka": parts.kafka.address, "redis": parts.redis.address}
-        keys = {"write_keys": f"server:shop:{SERVER_KEY}", "port": free_port(), "playbook": path}
-        self.settings = Settings(**(PLAIN | given | keys | settings))
+        ports = {"port": free_port(), "api_port": free_port()}
+        keys = {"write_keys": f"server:shop:{SERVER_KEY}", "playbook": path}
+        self.settings = Settings(**(PLAIN | given | ports | keys | settings))
         self.processes: list[Process] = []
         self._store: Store | None = None
 
@@ -102,6 +103,11 @@ class River:
         """The collector, started."""
         name, url = f"{len(self.processes)}-collector", f"http://127.0.0.1:{self.settings.port}"
         return self._add(Served(name, ["collector"], self._variables(), self.folder, url).start())
+
+    def api(self) -> Served:
+        """The profile API, started."""
+        name, url = f"{len(self.processes)}-api", f"http://127.0.0.1:{self.settings.api_port}"
+        return self._add(Served(name, ["api"], self._variables(), self.folder, url).start())
 
     async def close(self) -> None:
         """End all processes; say what they logged, which is shown when the test failed."""

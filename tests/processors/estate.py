@@ -11,7 +11,7 @@ from processors.markers import markers
 from processors.turn import Turn
 from schemas.customer import Customer
 from schemas.identity import Marker
-from schemas.topics import DEAD_LETTERS, INPUTS, partition_of
+from schemas.topics import DEAD_LETTERS, INPUTS, TRIGGERS, partition_of
 from schemas.turn import Message
 from tests.processors.builders import START, Logged
 
@@ -56,6 +56,11 @@ class Estate:
         marker = Marker("split", owner, by="test", why="a test")
         self.send(message for _, message in markers(lesser, marker, cause, START + self.now))
 
+    def erase(self, id: str, cause: str) -> None:
+        """What the profile API puts into the logs."""
+        marker = Marker("erase", id, by="test", why="a test")
+        self.send(message for _, message in markers(id, marker, cause, START + self.now))
+
     def send(self, messages: Iterable[Message]) -> None:
         self.put(*(Logged(m.topic, m.key, m.value) for m in messages if m.topic != DEAD_LETTERS))
 
@@ -78,6 +83,9 @@ class Estate:
             fold.absorb(turn, topic, rows)
             kept.offsets[topic] += len(rows)
         fold.awaken(turn, due)
+        if turn.erased:
+            waiting = [(id, m.key or b"") for id, m in kept.outbox.items() if m.topic == TRIGGERS]
+            fold.judge(turn, [(id, key) for id, key in waiting if key in turn.erased])
         self._commit(kept, turn)
 
     def _commit(self, kept: Kept, turn: Turn[Customer]) -> None:
@@ -91,6 +99,8 @@ class Estate:
         for id, message in turn.messages:
             assert id not in kept.outbox or kept.outbox[id] == message, f"two messages called {id}"
             kept.outbox[id] = message
+        for id in turn.revoked:
+            kept.outbox.pop(id, None)
         kept.counts.update(turn.counts)
         kept.heard.update(self.hearing)
         self.hearing.clear()

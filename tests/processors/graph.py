@@ -5,6 +5,7 @@ the link that counts there, and follows the owners to the last one.
 """
 
 from collections import defaultdict
+from math import inf
 
 from schemas.event import Event, decode_event
 from schemas.part import decode_part
@@ -25,19 +26,31 @@ class Graph:
             for row in log:
                 self.rows[topic, (row.key or b"").decode()].append(row)
         self.ids = sorted({id for _, id in self.rows})
+        self.erased = {id for id in self.ids if any(whose == id for whose, _ in self.erasures(id))}
+        """Ids that were erased as a whole."""
         self.homes = {id: self.home(id) for id in self.ids}
 
     def home(self, id: str) -> str:
         links = self.links(PARTS, id)
         return links[0][1] if links else ""
 
-    def links(self, topic: str, id: str) -> Links:
-        """The live links of one log."""
+    def erasures(self, id: str, *topics: str) -> list[tuple[str, int]]:
+        """(whose, offset) of all erasures in logs of an id."""
+        found = []
+        for topic in topics or (*EVENTS, PARTS):
+            for row in self.rows[topic, id]:
+                said = decode_part(row.value or b"") if topic == PARTS else decode_event(row.value or b"")
+                if said.marker is not None and said.marker.what == "erase":
+                    found.append((said.marker.to, row.offset))
+        return found
+
+    def links(self, topic: str, id: str, before: float = inf) -> Links:
+        """The live links of one log, as of an offset."""
         found: Links = []
         done: set[str] = set()
         for row in self.rows[topic, id]:
             said = decode_part(row.value or b"") if topic == PARTS else decode_event(row.value or b"")
-            if said.marker is None or said.id in done:
+            if row.offset >= before or said.marker is None or said.id in done or said.marker.what == "erase":
                 continue
             done.add(said.id)
             if said.marker.what == "split":
@@ -56,26 +69,50 @@ class Graph:
                 event = decode_event(row.value or b"")
                 if event.marker is None and event.id not in done:
                     done.add(event.id)
-                    before = [owner for at, owner, _, _ in links if at < row.offset]
-                    owner = before[-1] if before else links[0][1] if links else ""
-                    found[self.root(owner) if owner else id].append(event)
+                    owner = owner_at(links, row.offset)
+                    if id not in self.erased and not self.dropped(topic, id, row.offset):
+                        found[self.root(owner) if owner else id].append(event)
         return found
+
+    def dropped(self, topic: str, id: str, at: int) -> bool:
+        """Whether an event belonged to an erased owner at any moment since: what is gone does not come back."""
+        whose = self.erasures(id, topic)
+        moments = [row.offset for row in self.rows[topic, id] if row.offset >= at] if whose else []
+        for moment in moments:
+            owner = owner_at(self.links(topic, id, moment + 1), at)
+            if any(owner == erased and offset <= moment for erased, offset in whose):
+                return True
+        return False
 
     def feedback(self) -> dict[str, list[Feedback]]:
         """The same of feedback, which follows the first link."""
         found: dict[str, list[Feedback]] = defaultdict(list)
         for id in self.ids:
+            if self.root(id) in self.erased or self.erasures(id, PARTS):
+                continue
             said = {one.id: one for one in (decode_feedback(row.value or b"") for row in self.rows[FEEDBACK, id])}
             found[self.root(id)] += said.values()
         return found
 
+    def untouched(self) -> set[str]:
+        """Events in logs where nobody was ever erased."""
+        quiet = {id for id in self.ids if not self.erasures(id)}
+        rows = [row for (topic, id), rows in self.rows.items() if topic in EVENTS and id in quiet for row in rows]
+        return {decode_event(row.value or b"").id for row in rows}
+
     def root(self, id: str) -> str:
         """The person behind an id."""
         path = [id]
-        while self.homes.get(path[-1]):
+        while self.homes.get(path[-1]) and path[-1] not in self.erased:
             path.append(self.homes[path[-1]])
             assert len(path) < 20, f"a ring: {path}"
         return path[-1]
 
     def all_events(self) -> list[Event]:
         return [event for topic in EVENTS for events in self.events(topic).values() for event in events]
+
+
+def owner_at(links: Links, at: int) -> str:
+    """Whose an event at this offset is; empty: the id's own."""
+    before = [owner for offset, owner, _, _ in links if offset < at]
+    return before[-1] if before else links[0][1] if links else ""

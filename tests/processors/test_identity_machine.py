@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, precondition, rule
 
 from processors import counters
+from processors.owners import gone
 from processors.persons import whole
 from processors.plays import wake
 from processors.view import View
@@ -76,6 +77,7 @@ class Lives(RuleBasedStateMachine):
         self.sent: list[Logged] = []
         self.saved: list[Kept | None] = [None] * PARTITIONS
         self.number = 0
+        self.erased: set[str] = set()
 
     def hear(self, view: View) -> bool:
         self.heard[view.event.id].add(view.customer.id)
@@ -142,6 +144,23 @@ class Lives(RuleBasedStateMachine):
         id, _ = self.moment()
         self.estate.split(*pair, id)
 
+    @rule(who=ids)
+    def erase(self, who: str) -> None:
+        """Of the person behind this id, as far as it is known now."""
+        path = [who]
+        while True:
+            customer = self.estate.customer(path[-1])
+            owner = customer.identity.owner if customer.identity else ""
+            if gone(owner) or customer.erased:
+                return
+            if not owner or owner in path:
+                break
+            path.append(owner)
+        if len(self.erased) < 2:  # else nobody is left to look at
+            self.erased.add(path[-1])
+            id, _ = self.moment()
+            self.estate.erase(path[-1], id)
+
     @precondition(lambda self: self.sent)
     @rule(data=st.data())
     def repeat(self, data: st.DataObject) -> None:
@@ -194,10 +213,42 @@ class Lives(RuleBasedStateMachine):
         self.the_sent_is_known(graph)
         self.everybody_stands_somewhere(graph)
         self.books_balance()
+        self.nothing_is_left(graph)
+
+    def nothing_is_left(self, graph: Graph) -> None:
+        """Of the erased, wherever it lay: no facts, no decisions, nothing to be sent."""
+        assert graph.erased == self.erased
+        for id in IDS:
+            customer = self.estate.customer(id)
+            if id in self.erased:
+                assert customer == Customer(erased=customer.erased, forgotten=customer.forgotten) and customer.erased
+                continue
+            for topic in EVENTS:
+                theirs = self.owned_by_the_erased(graph, topic, id)
+                assert not theirs, f"{topic} of {id} keeps {theirs}"
+            if graph.root(id) in self.erased:
+                decisions = customer.decisions
+                assert decisions is None or decisions == Decisions(), f"{id}: {decisions}"
+                held = [side.held for topic in FACTS if (side := getattr(customer.identity, topic, None))]
+                assert not any(one.facts for each in held for one in each.values()), f"{id} holds {held}"
+                assert not customer.feedback or not customer.feedback.events
+
+    def owned_by_the_erased(self, graph: Graph, topic: str, id: str) -> list[Any]:
+        """Facts in the log of an id whose owner is erased."""
+        customer = self.estate.customer(id)
+        side, facts = getattr(customer.identity, topic, None), getattr(customer, topic)
+        if side is None:
+            return []
+        kept = [(one.owner, one.facts) for one in side.closed] + ([(side.owner, facts)] if facts else [])
+        return [
+            one for owner, one in kept if one.events and owner and (gone(owner) or graph.root(owner) in self.erased)
+        ]
 
     def all_are_heard_once(self, graph: Graph) -> None:
-        at_all = {event.id for event in graph.all_events() if event.name in EVERY["on"]}
-        assert set(self.heard) == at_all
+        living = {event.id for event in graph.all_events() if event.name in EVERY["on"]}
+        assert living & graph.untouched() <= set(self.heard), "an event of a living customer was not heard"
+        at_all = living | set(self.heard)
+        assert self.erased or at_all == living
         twice = {id: who for id, who in self.heard.items() if len(who) > 1}
         assert not twice, f"heard by two: {twice}"
         times: Counter[str] = sum((kept.heard for kept in self.estate.kept), Counter())
@@ -205,7 +256,8 @@ class Lives(RuleBasedStateMachine):
         about = {trigger.occurrence for trigger in self.triggers() if trigger.play == "every"}
         decisions = [one.decisions for one in map(self.estate.customer, IDS) if one.decisions]
         refused = {refusal.occurrence for each in decisions for refusal in each.refused}  # taken back in the same turn
-        assert about <= at_all <= about | refused
+        assert about <= at_all
+        assert self.erased or at_all <= about | refused
 
     def triggers(self) -> list[Any]:
         rows = [row for partition in range(PARTITIONS) for row in self.estate.logs[TRIGGERS, partition]]
@@ -214,6 +266,8 @@ class Lives(RuleBasedStateMachine):
     def the_sent_is_known(self, graph: Graph) -> None:
         """What any id of a person sent counts at the person."""
         for trigger in self.triggers():
+            if trigger.id in self.estate.customer(trigger.customer).forgotten:
+                continue
             person = self.estate.customer(graph.root(trigger.customer))
             own = person.decisions.sent if person.decisions else []
             others = person.identity.sent if person.identity else []
@@ -245,7 +299,11 @@ class Lives(RuleBasedStateMachine):
             assert not (one.identity and one.identity.owner and one.decisions and one.decisions.waiting)
         for topic in FACTS:
             records = sum(len(estate.logs[topic, partition]) for partition in range(PARTITIONS))
-            assert records == counts[f"applied:{topic}"] + counts[f"duplicate:{topic}"]
+            booked = sum(counts[f"{what}:{topic}"] for what in ("applied", "duplicate", "erased"))
+            assert records == booked, f"{topic}: {records} records, booked {booked}"
+        for name in ("every", "later"):
+            left = {trigger.id for trigger in self.triggers() if trigger.play == name}
+            assert counts[f"trigger:{name}"] == len(left), f"{name}: {counts}, left {len(left)}"
 
 
 def asks(name: str) -> Callable[[View], bool]:

@@ -15,6 +15,7 @@ from tests.faults.sim.kafka import Row
 from tests.faults.sim.occurrences import Occurrences
 from tests.faults.sim.persons import persons
 from tests.faults.sim.refold import Refolded, Refolder
+from tests.faults.sim.traffic import LEAVER, PHONE
 from tests.faults.sim.triggers import Triggers
 
 if TYPE_CHECKING:
@@ -73,15 +74,33 @@ class Checked:
             got = {key: one[topic] for key, value in self.customers.items() if topic in (one := json.loads(value))}
             for key in [key for key, one in wanted.items() if one.pop("marked", False)]:
                 wanted[key], got[key] = facts.cut(wanted[key]), facts.cut(got.get(key, {}))
-            for key in wanted.keys() | got.keys():
+            for key in (wanted.keys() | got.keys()) - {LEAVER, PHONE}:
                 if wanted.get(key) != got.get(key):
                     found.append(f"facts: {topic} of {key!r}: wanted {wanted.get(key)}, got {got.get(key)}")
         expected += facts.tally_parts(self.rows(PARTS))
+        if self.history.leaves:
+            return found + self._left(expected) + self._dead_letters(letters)
         kinds = ("applied", "duplicate", "dead_lettered")
         counted = {n: v for n, v in self.counts.items() if n.split(":")[0] in kinds and not n.endswith(":triggers")}
         if counted != dict(expected):
             found.append(f"counts: wanted {dict(expected)}, got {counted}")
         return found + self._dead_letters(letters)
+
+    def _left(self, expected: Counter[str]) -> list[str]:
+        """Where somebody was erased: nothing of theirs is there, and each record is booked, as what hangs on what was
+        read when."""
+        found = []
+        for topic in (*FACTS, PARTS):
+            wanted = sum(expected[f"{what}:{topic}"] for what in ("applied", "duplicate", "dead_lettered"))
+            got = {what: self.counts[f"{what}:{topic}"] for what in ("applied", "duplicate", "dead_lettered", "erased")}
+            if sum(got.values()) != wanted or got["dead_lettered"] != expected[f"dead_lettered:{topic}"]:
+                found.append(f"counts: {topic} wanted {wanted} records, got {got}")
+            self.history.count(f"erased {topic}", got["erased"])
+        if self.here(LEAVER):
+            state = json.loads(self.customers.get(LEAVER, b"{}"))
+            if "erased" not in state or state.keys() - {"erased", "forgotten"} or LEAVER in self.timers:
+                found.append(f"erased: {LEAVER!r} has {state}")
+        return found
 
     def _dead_letters(self, letters: Counter[str]) -> list[str]:
         strange = [row for row in self.rows(TRIGGERS) if row.transaction is None]
@@ -113,8 +132,11 @@ class Checked:
         """What is remembered as sent is what is visible; and the books say so."""
         found = []
         for key, value in self.customers.items():
-            sent = {one["id"]: one["decided"] for one in json.loads(value).get("decisions", {}).get("sent", ())}
+            state = json.loads(value)
+            forgotten = state.get("forgotten", {})
+            sent = {one["id"]: one["decided"] for one in state.get("decisions", {}).get("sent", ())}
             seen = {one.id: one.decided for one in triggers.of.get(key, ())}
+            sent |= {id: seen.get(id, 0.0) for id in forgotten}
             if sent != seen:
                 found.append(f"memory: {key!r}: sent {sorted(sent.items())}, visible {sorted(seen.items())}")
         plays = Counter(one.play for one in triggers.all)

@@ -20,7 +20,7 @@ from tests.faults.sim.kafka import Broker, Place
 from tests.faults.sim.nemesis import Nemesis
 from tests.faults.sim.playbooks import APP, folds
 from tests.faults.sim.store import Keeper, MemoryKeeper, Primary
-from tests.faults.sim.traffic import Traffic
+from tests.faults.sim.traffic import LEAVES_EVERY, Traffic
 
 REST_SECONDS = 90.0
 """How long after healing everything must have come to rest. What is late by then takes 20 s to arrive."""
@@ -43,6 +43,8 @@ class History:
         self.seed, self.loop = seed, loop
         self.chance = random.Random(seed)
         self.profile = draw(seed, self.chance)
+        self.leaves = seed % LEAVES_EVERY == 0
+        """Somebody asks to be forgotten."""
         self.counts: Counter[str] = Counter()
         self.lost: set[Place] = set()
         """Logs of which a fetch was lost."""

@@ -12,13 +12,13 @@ from schemas.topics import CLICKSTREAM, EVENTS
 from schemas.trigger import Refusal, Trigger
 from tests.faults.sim.facts import said
 from tests.faults.sim.refold import Refolded
-from tests.faults.sim.traffic import GUEST, HOST
+from tests.faults.sim.traffic import GUEST, HOST, LEAVER, PHONE
 from tests.faults.sim.triggers import Triggers, expected_id
 
 if TYPE_CHECKING:
     from tests.faults.sim.checker import Checked
 
-LINKED = (HOST, GUEST)
+LINKED = (HOST, GUEST, LEAVER, PHONE)
 Happened = tuple[float, str, str, float]
 """(event time, name, message id, when the log took it in), seconds since the epoch."""
 

@@ -36,7 +36,13 @@ def persons(history: "History") -> list[str]:
             wanted = plain(fold(topic, theirs, id)) if theirs else {}
             if told != wanted:
                 found.append(f"persons: {topic} of {id}: wanted {wanted}, got {told}")
-    return found
+    return found + [fault for id, one in customers.items() if graph.root(id) in graph.erased for fault in left(id, one)]
+
+
+def left(id: str, customer: Customer) -> list[str]:
+    """What there is of one who belongs to somebody erased."""
+    told = [facts for topic in (*EVENTS, FEEDBACK) if (facts := getattr(customer, topic)) and facts.events]
+    return [f"erased: {id} has {told} and {customer.decisions}"] if told or customer.decisions else []
 
 
 def shown(customer: Customer, topic: str) -> dict[str, Any]:

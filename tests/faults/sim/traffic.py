@@ -9,6 +9,8 @@ from collections.abc import Callable, Sequence
 from itertools import count
 from typing import TYPE_CHECKING, Any, Final
 
+from processors.markers import markers
+from schemas.identity import Marker
 from schemas.topics import CART, CLICKSTREAM, FEEDBACK, INPUTS, PARTS, POS, TRIGGERS, partition_of
 from tests.faults.sim.clock import START
 from tests.faults.sim.kafka import Transaction
@@ -20,6 +22,11 @@ PRODUCTS: Final = ("boots", "tent", "stove", "rope", "lamp", "map")
 HOST: Final = b"customer-0"
 GUEST: Final = b"guest-0"
 """Who also comes by another id, which is linked in the middle of it all."""
+LEAVER: Final = b"leaver-0"
+PHONE: Final = b"leaver-phone"
+"""Who asks to be forgotten amid it all, and their other id."""
+LEAVES_EVERY: Final = 11
+"""Only in every such history: so seeds that are known to break without a guard stay the histories they were."""
 NOTHING: Final = b'{"path": ["nobody"], "belongings": {}}'
 DOINGS: Final = {
     "Product Viewed": (CLICKSTREAM, 34),
@@ -57,14 +64,17 @@ class Traffic:
         """All events of a history, those of the backlog first."""
         profile, chance = self.history.profile, self.chance
         moments = sorted(chance.uniform(-profile.backlog, profile.seconds - 1.0) for _ in range(profile.events))
+        if self.history.leaves:
+            self._leave()
         for moment in moments:
             await asyncio.sleep(max(0.0, moment - self.history.loop.time()))
             self._happen(START + moment)
 
     def flush(self) -> None:
         """One more event in each log whose last fetch may be lost: the next record tells of the gap."""
+        known = [*self.customers, *((LEAVER, PHONE) if self.history.leaves else ())]
         for topic, partition in sorted(self.history.lost):
-            ours = [one for one in self.customers if partition_of(one, self.history.profile.partitions) == partition]
+            ours = [one for one in known if partition_of(one, self.history.profile.partitions) == partition]
             if topic == PARTS:
                 self._append(topic, partition, ours[0] if ours else None, NOTHING if ours else None)
                 continue
@@ -108,6 +118,24 @@ class Traffic:
         self._send(topic, key, value, delay)
         while chance.random() < odds.duplicate:
             self._send(topic, key, value, delay + chance.uniform(0.0, 8.0))
+
+    def _leave(self) -> None:
+        """The leaver does things by both ids, is erased in the middle of it, and goes on."""
+        chance, seconds, later = self.chance, self.history.profile.seconds, self.history.later
+        for _ in range(40):
+            moment, key = chance.uniform(0.0, seconds - 1.0), chance.choice((LEAVER, PHONE))
+            name = chance.choice(list(DOINGS))
+            event = json.loads(self._value(name, START + moment))
+            event.pop("anonymous", None)
+            if key == LEAVER and name != "feedback" and chance.random() < 0.4:
+                event["anonymous"] = PHONE.decode()
+            place = DOINGS[name][0], partition_of(key, self.history.profile.partitions)
+            later(moment, self._append, *place, key, json.dumps(event).encode())
+        moment = chance.uniform(0.3, 0.7) * seconds
+        marker = Marker("erase", LEAVER.decode(), by="simulator", why="asked")
+        for _, message in markers(LEAVER.decode(), marker, "leave", START + moment):
+            partition = partition_of(LEAVER, self.history.profile.partitions)
+            later(moment + chance.uniform(0.0, 3.0), self._append, message.topic, partition, LEAVER, message.value)
 
     def _value(self, name: str, time: float, host: bool = False) -> bytes:
         chance, number = self.chance, next(self._numbers)

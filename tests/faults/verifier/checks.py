@@ -12,6 +12,8 @@ from tests.faults.verifier.findings import Findings
 from tests.faults.verifier.plays import read_book
 from tests.faults.verifier.turns import check_books, counted, follow, starts_of
 
+FORGOTTEN = -1.0
+"""Decided time of a trigger whose customer was erased: nobody knows it any more."""
 SOURCES = (*EVENTS, "feedback")
 
 
@@ -39,6 +41,7 @@ def check(evidence: Evidence, *, whole: bool = True) -> Findings:
     outcome = promises.look(evidence, found)
     check_decided(evidence, outcome, found)
     check_sent(evidence, outcome, found)
+    check_erased(evidence, reference, found)
     if evidence.current:
         book = read_book(evidence.playbooks[evidence.current])
         promises.check_caps(book, outcome, found)
@@ -84,7 +87,12 @@ def check_counts(evidence: Evidence, partition: int, reference: Reference, found
         }
         have = {what: counted(evidence, f"{what}:{topic}", partition) for what in wanted}
         erased = counted(evidence, f"erased:{topic}", partition)
-        if have != wanted:
+        if any(number == partition for number, _ in reference.touched):
+            found.figures["logs beside erasures, counted by their sum"] += 1
+            have_dead = have["dead_lettered"]
+            if have_dead != dead:
+                found.wrong("counters differ from the log", f"{topic}-{partition}: {have_dead} dead, wanted {dead}")
+        elif have != wanted:
             found.wrong("counters differ from the log", f"{topic}-{partition}: counted {have}, in the log {wanted}")
         records = len(evidence.log(topic, partition).entries)
         if records != sum(have.values()) + erased:
@@ -126,11 +134,24 @@ def check_dead_letters(evidence: Evidence, reference: Reference, whole: bool, fo
     found.figures["dead letters"] = len(there)
 
 
+def check_erased(evidence: Evidence, reference: Reference, found: Findings) -> None:
+    """Of who was erased nothing is left but that, and ids of triggers; no timer waits."""
+    found.figures["erased"] = len(reference.erased)
+    for partition, key in reference.erased:
+        slot = evidence.slots[partition]
+        state = json.loads(slot.customers.get(key, b"{}"))
+        if "erased" not in state or state.keys() - {"erased", "forgotten"}:
+            found.wrong("something is left of an erased customer", f"partition {partition}: {key!r} {state}")
+        if key in slot.timers:
+            found.wrong("a timer waits for an erased customer", f"partition {partition}: {key!r}")
+
+
 def check_sent(evidence: Evidence, outcome: promises.Outcome, found: Findings) -> None:
     """What is visible is remembered as sent, with Kafka's decided time; nothing else is."""
     remembered: dict[str, float] = {}
     for slot in evidence.slots.values():
         for blob in slot.customers.values():
+            remembered |= dict.fromkeys(json.loads(blob).get("forgotten", {}), FORGOTTEN)
             for one in json.loads(blob).get("decisions", {}).get("sent", []):
                 remembered[one["id"]] = one["decided"]
     visible = {id: trigger["decided"] for id, trigger in outcome.visible.items()}
@@ -139,5 +160,5 @@ def check_sent(evidence: Evidence, outcome: promises.Outcome, found: Findings) -
     for id in remembered.keys() - visible.keys():
         found.wrong("remembered as sent and never visible", id)
     for id in visible.keys() & remembered.keys():
-        if visible[id] != remembered[id]:
+        if remembered[id] not in (visible[id], FORGOTTEN):
             found.wrong("remembered with another time", f"{id}: {remembered[id]}, in Kafka {visible[id]}")

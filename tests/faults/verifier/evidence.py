@@ -8,6 +8,7 @@ import asyncio
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
+from zlib import crc32
 
 import redis
 from aiokafka import AIOKafkaConsumer, TopicPartition
@@ -71,6 +72,10 @@ class Evidence:
 
     def log(self, topic: str, partition: int) -> Log:
         return self.logs.setdefault((topic, partition), Log())
+
+    def place(self, customer: bytes) -> tuple[int, bytes]:
+        """(partition, customer)."""
+        return crc32(customer) % self.partitions, customer
 
     def readable(self, id: str, appended: float) -> float:
         """When at the latest a record could be read; `appended`: when its leader took it in."""

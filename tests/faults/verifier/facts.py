@@ -3,6 +3,7 @@ ones left out, and each topic folded alone (`fold`).
 """
 
 import base64
+import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -61,6 +62,10 @@ class Reference:
         """Every messageId of a record that can be read, duplicates too."""
         self.marked: set[tuple[int, bytes, str]] = set()
         """Logs of ids that belong to others: what is said here of their facts is more than what goes on there."""
+        self.touched = all_erasures(evidence)
+        """Customers in whose logs somebody was erased -> who."""
+        self.erased = {who for who, whose in self.touched.items() if who[1].decode() in whose}
+        """Of these nothing must be left."""
         self._memories: dict[tuple[int, bytes, str], Memory] = {}
         self._said: dict[tuple[int, bytes, str], list[Facts]] = {}
         for topic in (*EVENTS, "feedback"):
@@ -70,6 +75,7 @@ class Reference:
             events = self._said.get((partition, key, topic), [])
             facts = plain(fold(topic, events, key.decode())) if events else {}
             self.customers[partition, key][topic] |= facts | {"seen": memory.stored()}
+        self._erase()
 
     def _read(self, evidence: Evidence, topic: str, partition: int) -> None:
         place = topic, partition
@@ -95,6 +101,13 @@ class Reference:
             if topic in EVENTS:
                 self.events.append((partition, entry, said))
 
+    def _erase(self) -> None:
+        """Of logs with erasures nothing is said but what must be gone: the rest hangs on what was read when."""
+        self.marked |= {(*who, topic) for who in self.touched for topic in (*EVENTS, "feedback")}
+        self.events = [one for one in self.events if (one[0], one[1].key or b"") not in self.touched]
+        for who in self.erased:
+            self.customers[who] = {}
+
     def of_partition(self, partition: int) -> Iterator[tuple[bytes, dict[str, Facts]]]:
         for (number, key), facts in self.customers.items():
             if number == partition:
@@ -104,3 +117,15 @@ class Reference:
 def stored(raw: Facts) -> Facts:
     """The facts of one topic as the state holds them, without what only says nothing."""
     return plain(raw)
+
+
+def all_erasures(evidence: Evidence) -> dict[tuple[int, bytes], set[str]]:
+    """(partition, customer) -> whose erasures its logs name: its own, or those of owners."""
+    found: dict[tuple[int, bytes], set[str]] = {}
+    for topic in (*EVENTS, "parts"):
+        for partition, entry in evidence.entries(topic):
+            value = entry.value or b""
+            marker = json.loads(value).get("marker", {}) if b'"what":"erase"' in value else {}
+            if marker.get("what") == "erase":
+                found.setdefault((partition, entry.key or b""), set()).add(marker["to"])
+    return found

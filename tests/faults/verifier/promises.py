@@ -121,7 +121,8 @@ def check_occurrences(
             possible |= _of_play(evidence, book, play, by_name, outcome, refolded, found)
     told = {play.id for play in book.plays.values() if play.told}
     for id, trigger in outcome.visible.items():
-        if trigger["play"] in told and id not in possible:
+        who = evidence.place(trigger["customer"].encode())
+        if trigger["play"] in told and id not in possible and who not in reference.touched:
             found.wrong("trigger without an occurrence in the log", trigger)
     for id in outcome.visible.keys() & outcome.refused.keys():
         if outcome.refused[id]["play"] in told:

@@ -64,7 +64,7 @@ TRAITS = shaped(
     }
 )
 LINK = shaped({"kind": text(0, 64), "id": ID, "trust": text(0, 64), "relation": text(0, 64)}, "kind", "id")
-MARKER = shaped({"what": lambda value: value in ("link", "split"), "to": ID}, "what", "to")
+MARKER = shaped({"what": lambda value: value in ("link", "split", "erase"), "to": ID}, "what", "to")
 EVENT = shaped(
     {
         **dict.fromkeys(("id", "name"), ID),

@@ -1,12 +1,13 @@
 """A partition over a broker and a store in memory: what the protocol promises, rule by rule."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Any
 
 import pytest
 from aiokafka.errors import KafkaTimeoutError, ProducerFenced
 
+from processors.turn import Record, Turn
 from schemas.topics import CART, CLICKSTREAM, POS, TRIGGERS
 from schemas.turn import Message, decode_turn, encode_message
 from streams.engine import turn
@@ -376,3 +377,57 @@ async def test_a_state_that_vanishes_under_a_term_halts_its_partition(rig: Calla
     assert not partition.task.done()
     assert "wanted a state in Redis, found none" in partition.halted
     assert r.notes.halts == [partition.halted]
+
+
+class ErasingFold(TallyFold):
+    """A record `erase` erases its customer."""
+
+    def absorb(self, turn: Turn[Any], topic: str, records: Sequence[Record]) -> None:
+        for record in records:
+            if record.value == b"erase":
+                turn.erased.append(record.key or b"")
+                turn.changed.add(record.key or b"")
+            else:
+                super().absorb(turn, topic, [record])
+
+    def judge(self, turn: Turn[Any], pending: Sequence[tuple[str, bytes]]) -> None:
+        turn.revoked += [id for id, key in pending if key in turn.erased]
+
+
+async def test_an_erasure_takes_back_what_waits_and_not_what_is_on_its_way(rig: Callable[..., Any]) -> None:
+    r = await rig(fold=ErasingFold())
+    r.serve()
+    await r.run(0.05)
+    outlet, open = r.outlets[-1], asyncio.Event()
+    send = outlet.send
+
+    async def slow(leaving: Any) -> Any:
+        batch = type(leaving)([leaving.popleft()])
+        await open.wait()
+        return await send(batch)
+
+    outlet.send = slow
+    r.broker.append(CLICKSTREAM, A, A)
+    await r.run(0.1)
+    r.broker.append(CLICKSTREAM, A, A, B, B)
+    await r.run(0.1)
+    r.broker.append(CLICKSTREAM, (b"ann", b"erase"))
+    await r.run(0.1)
+    open.set()
+    await r.run(0.3)
+    assert r.broker.visible() == ["ann-2", "bob-2"]
+    slot = r.store.slot(0)
+    assert await slot.outbox_size() == 0
+    judged = [decode_turn(record).judged for record in await slot.records() if record and record[:1] != b"A"]
+    assert [b"ann-4"] in judged
+
+
+async def test_an_erasure_takes_back_what_is_still_being_committed(rig: Callable[..., Any]) -> None:
+    r = await rig(fold=ErasingFold(), turn_records=2)
+    r.serve()
+    await r.run(0.05)
+    r.broker.append(CLICKSTREAM, A, A)
+    r.broker.append(POS, (b"ann", b"erase"))  # the next turn's: gathered while the commit is on its way
+    await r.run(0.3)
+    assert (await r.customer(b"ann")).sent == ["ann-2"]
+    assert r.broker.visible() == [] and await r.store.slot(0).outbox_size() == 0
