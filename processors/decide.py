@@ -98,6 +98,8 @@ class Decider:
         for record, key, customer, event in arrivals(turn, topic, records, decode_event):
             if customer.erased is not None:
                 erased += 1
+                if event.marker is not None:
+                    erasing.deny(Home(turn, record, key, customer), topic, event.marker)
                 continue
             facts = facts_of_topic(customer)
             changed.add(key)

@@ -22,7 +22,7 @@ from schemas.customer import Customer, Erased, Identity
 from schemas.facts import FeedbackFacts
 from schemas.identity import Marker, Side
 from schemas.part import Part
-from schemas.topics import EVENTS, FEEDBACK, TRIGGERS
+from schemas.topics import EVENTS, PARTS, TRIGGERS
 
 LAST: Final = (2**53, 0)
 """Version of a part after which none comes: whatever is still on its way is older."""
@@ -70,7 +70,9 @@ def empty(home: Home, topic: str) -> None:
 
 def answer(home: Home, topic: str, part: Part) -> None:
     """Something of an erased customer's came from another id: it shall go there too."""
-    if part.belongings is not None or part.events or any(getattr(part, name) is not None for name in FACTS):
+    if part.marker is not None:
+        deny(home, topic, part.marker)
+    elif part.belongings is not None or part.events or any(getattr(part, name) is not None for name in FACTS):
         spread(home, topic, part.path[-1:])
 
 
@@ -96,16 +98,21 @@ def forget(home: Home) -> None:
 
 def tell_owners(home: Home, identity: Identity) -> None:
     """To whom this id was linked meanwhile, has nothing of it any more."""
+    everywhere = {mark.to for mark in identity.marks}
     for topic in FACTS:
-        side: Side[Any] | None = getattr(identity, topic)
-        if side is None:
-            continue
-        for owner in sorted({side.owner, *(stretch.owner for stretch in side.closed)} - {""}):
+        side: Side[Any] = getattr(identity, topic) or Side()
+        for owner in sorted(everywhere | {mark.to for mark in side.marks}):
             send(home.turn, owner, part_of([home.id], topic, LAST), None)
         for name in side.held if identity.owner else ():
             send(home.turn, identity.owner, part_of([*name.split(BETWEEN), home.id], topic, LAST), None)
-    if identity.owner:
-        send(home.turn, identity.owner, part_of([home.id], FEEDBACK, LAST), None)
+
+
+def deny(home: Home, topic: str, marker: Marker) -> None:
+    """A link of an erased id: its owner is told that there is nothing. It may have been told of something, before this
+    partition went back in time."""
+    if marker.what == "link":
+        for name in FACTS if topic == PARTS else (topic,):
+            send(home.turn, marker.to, part_of([home.id], name, LAST), None)
 
 
 def below(identity: Identity) -> list[str]:

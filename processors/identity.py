@@ -10,6 +10,8 @@ Each of these follows from one log alone, never from what was read of another on
 back in time tells the same again, and who has heard it knows.
 """
 
+from typing import Any
+
 from msgspec import Raw
 
 from processors import erasing, owners, plays, stretches
@@ -89,13 +91,25 @@ def keep(home: Home, part: Part) -> list[Event] | None:
     facts = getattr(part, part.topic)
     held[name] = Held(part.version, facts)
     if part.version == erasing.LAST:
-        home.identity.warmth.pop(part.path[0], None)
+        lose(home, part, held)
     fresh = [told.event for told in part.events if told.at >= before[1]]
     if not home.identity.owner:
         return [decode_event(event) for event in fresh]
     onward = part_of([*part.path, home.id], part.topic, (0, at + 1))
     send(home.turn, home.identity.owner, onward, facts, [Told(at, event) for event in fresh])
     return []
+
+
+def lose(home: Home, part: Part, held: dict[str, Held[Any]]) -> None:
+    """The sender was erased: what it passed on of others goes with it."""
+    identity, at = home.identity, home.record.offset
+    for name in [name for name in held if name.rpartition(BETWEEN)[2] == part.path[-1]]:
+        path = name.split(BETWEEN)
+        identity.warmth.pop(path[0], None)
+        if held[name].facts is not None:
+            held[name] = Held(erasing.LAST)
+            if identity.owner:
+                send(home.turn, identity.owner, part_of([*path, home.id], part.topic, (0, at + 1)), None)
 
 
 def receive(home: Home, part: Part, given: Belongings, memory: float, named: dict[str, Play]) -> None:

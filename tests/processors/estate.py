@@ -42,6 +42,8 @@ class Estate:
         self.now = 0.0
         self.left: list[Message] = []
         """All that ever left."""
+        self.sent: set[str] = set()
+        """Ids of the outboxes that ever left: of what is in Kafka a worker knows before it judges."""
         self.hearing: list[str] = []
         """Whoever answers for a play may note what it was asked of."""
 
@@ -84,8 +86,8 @@ class Estate:
             kept.offsets[topic] += len(rows)
         fold.awaken(turn, due)
         if turn.erased:
-            waiting = [(id, m.key or b"") for id, m in kept.outbox.items() if m.topic == TRIGGERS]
-            fold.judge(turn, [(id, key) for id, key in waiting if key in turn.erased])
+            waiting = [(id, m) for id, m in kept.outbox.items() if m.topic == TRIGGERS and id not in self.sent]
+            fold.judge(turn, [(id, m.key or b"") for id, m in waiting if m.key in turn.erased])
         self._commit(kept, turn)
 
     def _commit(self, kept: Kept, turn: Turn[Customer]) -> None:
@@ -110,6 +112,7 @@ class Estate:
         outbox = self.kept[partition].outbox
         ids = list(outbox)[:most]
         self.left += [outbox[id] for id in ids]
+        self.sent.update(ids)
         self.send(outbox[id] for id in ids)
         for id in ids if forget else ():
             del outbox[id]

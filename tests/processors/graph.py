@@ -85,14 +85,23 @@ class Graph:
         return False
 
     def feedback(self) -> dict[str, list[Feedback]]:
-        """The same of feedback, which follows the first link."""
+        """The same of feedback, which follows the first link. Of whom an erasure may have taken some nothing is said: it
+        hangs on which log was read first."""
         found: dict[str, list[Feedback]] = defaultdict(list)
         for id in self.ids:
-            if self.root(id) in self.erased or self.erasures(id, PARTS):
-                continue
             said = {one.id: one for one in (decode_feedback(row.value or b"") for row in self.rows[FEEDBACK, id])}
             found[self.root(id)] += said.values()
-        return found
+        unsure = {self.root(id) for id in self.ids if self.orphaned(id)} | self.erased
+        return {id: said for id, said in found.items() if id not in unsure}
+
+    def orphaned(self, id: str) -> bool:
+        """Whether the owner of what has no stretches was erased at any moment."""
+        for whose, at in self.erasures(id, PARTS):
+            moments = [row.offset for row in self.rows[PARTS, id] if row.offset >= at]
+            links = [self.links(PARTS, id, moment + 1) for moment in moments]
+            if any(link[0][1] == whose for link in links if link):
+                return True
+        return False
 
     def untouched(self) -> set[str]:
         """Events in logs where nobody was ever erased."""
