@@ -16,6 +16,7 @@ from schemas.wire.links import hashed
 from streams import kafka
 from streams.api import erasure, reading
 from streams.api.document import MOST, ROUTES, WHY_MOST, document
+from streams.api.reasons import Reasons
 from streams.api.shapes import Decisions, Problem
 from streams.collector.keys import Key, Keyring, named_key
 from streams.metrics import API, Metrics
@@ -47,6 +48,7 @@ class Api:
         self._settings, self._store, self._metrics = settings, store, metrics
         self._keyring = Keyring(settings.keys(), 0)
         self._playbooks = reading.Playbooks(store, settings.playbook_seconds)
+        self._reasons = Reasons(settings)
         self._document = msgspec.json.encode(document())
         self._log = structlog.get_logger()
 
@@ -60,6 +62,9 @@ class Api:
         app.router.add_route("*", "/{tail:.*}", self._other)
         return app
 
+    async def close(self) -> None:
+        await self._reasons.close()
+
     # -- what is asked
 
     async def profile(self, request: web.Request, _: Key) -> Answer:
@@ -70,15 +75,16 @@ class Api:
         return 200, reading.profile(person, parts, await self._playbooks.current())
 
     async def timeline(self, request: web.Request, _: Key) -> Answer:
-        said = request.query.get("most", str(MOST))
-        most = int(said) if said.isascii() and said.isdigit() and len(said) < 4 else 0
-        if not 1 <= most <= MOST:
-            raise Wrong(400, "most", f"wanted a number from 1 to {MOST}, got {said[:20]}")
+        most = most_of(request)
         return 200, reading.timeline(await self._person(request), most)
 
     async def decisions(self, request: web.Request, _: Key) -> Answer:
+        most = most_of(request)
         person = await self._person(request)
-        return 200, Decisions(person.id, reading.decided(person))
+        decided = reading.decided(person)
+        ids = [person.id, *reading.known(person.customer, person.path)]
+        reasons = await self._reasons.of(ids, decided.sent[:most])
+        return 200, Decisions(person.id, decided, reasons)
 
     async def erase(self, request: web.Request, key: Key) -> Answer:
         why, by = request.query.get("why", ""), request.query.get("by", "")
@@ -157,6 +163,15 @@ class Api:
         return answer(404, Problem("not_found", "no such route; /openapi.json has them all"))
 
 
+def most_of(request: web.Request) -> int:
+    """How many, as asked for. Raises Wrong."""
+    said = request.query.get("most", str(MOST))
+    most = int(said) if said.isascii() and said.isdigit() and len(said) < 4 else 0
+    if not 1 <= most <= MOST:
+        raise Wrong(400, "most", f"wanted a number from 1 to {MOST}, got {said[:20]}")
+    return most
+
+
 def answer(status: int, told: Any) -> web.Response:
     """What a customer did is nobody's to keep on the way."""
     headers = {"Cache-Control": "no-store"} | ({"Retry-After": RETRY} if status == 503 else {})
@@ -166,7 +181,8 @@ def answer(status: int, told: Any) -> web.Response:
 async def serve(settings: Settings) -> None:
     """Answer until SIGTERM or SIGINT. Raises OSError when the port is taken."""
     store, stop = open_store(settings, PATIENCE), asyncio.Event()
-    runner = web.AppRunner(Api(settings, store, Metrics(API)).app(), access_log=None)
+    api = Api(settings, store, Metrics(API))
+    runner = web.AppRunner(api.app(), access_log=None)
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     await runner.setup()
@@ -176,4 +192,5 @@ async def serve(settings: Settings) -> None:
         await stop.wait()
     finally:
         await runner.cleanup()
+        await api.close()
         await store.close()

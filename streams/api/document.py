@@ -9,7 +9,7 @@ from streams.api.reading import PARTS
 from streams.api.shapes import Asked, Decisions, Problem, Profile, Timeline
 
 MOST: Final = 100
-"""Touches in one answer."""
+"""Touches, or triggers with reasons, in one answer."""
 WHY_MOST: Final = 512
 
 
@@ -55,7 +55,7 @@ PERSON: Final = Query("by", "who asked, beside the name of the key", {"type": "s
 ROUTES: Final = (
     Route("get", WHO, "profile", "One person, whichever id is asked for", {200: Profile}, (PART,)),
     Route("get", WHO + "/timeline", "timeline", "What it did, newest first", {200: Timeline}, (NEWEST,)),
-    Route("get", WHO + "/decisions", "decisions", "What plays made of it", {200: Decisions}),
+    Route("get", WHO + "/decisions", "decisions", "What plays made of it, and why", {200: Decisions}, (NEWEST,)),
     Route("delete", WHO, "erase", "Erase the person", {202: Asked}, (REASON, PERSON)),
 )
 SAID: Final = {200: "here it is", 202: "it is in the logs; done when the workers have read it"}

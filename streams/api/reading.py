@@ -21,7 +21,7 @@ from streams.state.people import Person
 from streams.state.store import Store
 
 REMEMBERED: Final = {
-    "sent": "for as long as a cap or cooldown may count them; the reasons of each are in its record in `triggers`",
+    "sent": "for as long as a cap or cooldown may count them; `/decisions` adds the reasons",
     "refused": f"the newest {REFUSALS_MOST}, each once as long as the same policy refuses it",
 }
 NOBODY: Final = Waiting(0.0, 0.0)

@@ -17,7 +17,7 @@ from processors.view import (
 )
 from schemas.customer import Sent, Waiting
 from schemas.facts import CartFacts, ClickFacts, FeedbackFacts, PosFacts
-from schemas.trigger import Refusal
+from schemas.trigger import Refusal, Why
 
 
 class Facts(Struct, omit_defaults=True):
@@ -107,6 +107,8 @@ class Decisions(Struct):
 
     customer: str
     decisions: Decided
+    reasons: dict[str, Why]
+    """Trigger id -> what led to it, of the newest asked for, as far as Kafka still has their records."""
 
 
 class Asked(Struct):

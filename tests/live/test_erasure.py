@@ -6,6 +6,7 @@ from typing import Any
 from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
+from schemas.event import ORDERED
 from schemas.identity import Link
 from schemas.topics import EVENTS, PARTS
 from tests.live.conftest import Rivers
@@ -43,6 +44,11 @@ async def test_a_customer_is_erased_and_stays_so(rivers: Rivers) -> None:
     await river.rest()
     status, told = await ask(river, "anonymous/phone?parts=facts,decisions")
     assert status == 200 and told["customer"] == "ann" and told["decisions"]["waiting"]
+
+    status, told = await ask(river, "user/ann/decisions")
+    (thanks,) = told["decisions"]["sent"]
+    assert status == 200 and told["reasons"][thanks["id"]]["on"] == ORDERED
+    assert {check["policy"] for check in told["reasons"][thanks["id"]]["checks"]} >= {"cap", "consent"}
 
     status, told = await ask(river, "card/1?why=she%20asked", "DELETE")
     assert status == 202 and told["ids"] == ["ann", "card:1", "phone"]

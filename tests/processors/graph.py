@@ -85,8 +85,8 @@ class Graph:
         return False
 
     def feedback(self) -> dict[str, list[Feedback]]:
-        """The same of feedback, which follows the first link. Of whom an erasure may have taken some nothing is said: it
-        hangs on which log was read first."""
+        """The same of feedback, which follows the first link. Of whom an erasure may have taken some nothing is said:
+        it hangs on which log was read first."""
         found: dict[str, list[Feedback]] = defaultdict(list)
         for id in self.ids:
             said = {one.id: one for one in (decode_feedback(row.value or b"") for row in self.rows[FEEDBACK, id])}

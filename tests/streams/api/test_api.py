@@ -9,10 +9,11 @@ from aiohttp.test_utils import TestClient, TestServer
 from jsonschema import Draft202012Validator
 from openapi_spec_validator import validate
 
-from schemas.customer import decode_customer
+from schemas.customer import Sent, decode_customer
 from schemas.event import ADDED, PRODUCT_VIEWED
 from schemas.identity import ERASED, Link
-from schemas.topics import EVENTS, PARTS
+from schemas.topics import EVENTS, PARTS, TRIGGERS
+from schemas.trigger import Why, decode_trigger
 from schemas.turn import Message
 from streams import kafka
 from streams.api import erasure
@@ -59,6 +60,12 @@ class Desk:
     async def send(self, _: Settings, messages: list[Message]) -> None:
         self.put += messages
 
+    async def of(self, ids: list[str], sent: list[Sent]) -> dict[str, Why]:
+        """What a log would tell."""
+        left = [decode_trigger(message.value or b"") for message in self.estate.left if message.topic == TRIGGERS]
+        wanted = {one.id for one in sent}
+        return {one.id: one.why for one in left if one.customer in ids and one.id in wanted and one.why}
+
 
 def check(method: str, path: str, status: int, told: Any) -> None:
     """The answer is what the document says."""
@@ -85,6 +92,7 @@ async def desk(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Desk]:
     ]
     made = Desk(settled(*records, world=Estate(fold)))
     monkeypatch.setattr(erasure, "send", made.send)
+    monkeypatch.setattr(made.api, "_reasons", made)
     made.client = TestClient(TestServer(made.api.app()))
     await made.client.start_server()
     yield made
@@ -121,10 +129,12 @@ async def test_only_the_parts_asked_for(desk: Desk) -> None:
 
 
 async def test_decisions_say_what_was_sent_refused_and_waits(desk: Desk) -> None:
-    told = (await desk.ask(ANN + "/decisions"))["decisions"]
+    answer = await desk.ask(ANN + "/decisions")
+    told = answer["decisions"]
     assert [one["play"] for one in told["sent"]] == ["now"]
+    assert answer["reasons"][told["sent"][0]["id"]]["on"] == PRODUCT_VIEWED
     assert [(one["play"], one["reason"]) for one in told["refused"]] == [("now", "cap")]
-    assert list(told["waiting"]) == ["later"] and "triggers" in told["remembered"]["sent"]
+    assert list(told["waiting"]) == ["later"] and "cap" in told["remembered"]["sent"]
 
 
 async def test_the_timeline_is_newest_first(desk: Desk) -> None:
