@@ -34,7 +34,8 @@ def dev(
     workers: Annotated[int, typer.Option(min=1, max=64, help="workers to run")] = 1,
     playbook: Annotated[Path | None, typer.Option(exists=True, dir_okay=False, help="playbook to publish")] = None,
 ) -> None:
-    """Run all of Kairos here until Ctrl-C: Kafka, Redis, collector, workers. Other commands find it by this folder."""
+    """Run all of Kairos here until Ctrl-C: Kafka, Redis, collector, workers, profile API. Other commands
+    find it by this folder."""
     console = Console(stderr=True)
     try:
         settings = read_settings(**({"partitions": partitions} if partitions else {}))
@@ -44,6 +45,7 @@ def dev(
             settings.app,
             settings.partitions,
             workers,
+            True,
             playbook or settings.playbook,
             here.FOLDER.resolve(),
         )
@@ -96,13 +98,14 @@ def _changed(before: dict[str, int], after: dict[str, int]) -> list[str]:
 
 def _lines(stage: Stage) -> str:
     """Where all is, and what to try next. Plain lines: a table would break the ones people copy."""
-    where = {"collector": stage.collector, "Kafka": stage.kafka, "Redis": stage.redis}
+    where = {"collector": stage.collector, "profile API": stage.api, "Kafka": stage.kafka, "Redis": stage.redis}
     keys = {f"write key, {kind}": key for kind, key in stage.keys.items()}
     logs = {"logs": f"{here.FOLDER}/collector.log, {here.FOLDER}/worker-0.log, ..."}
     body = '{"userId": "ann", "event": "Product Viewed", "properties": {"product_id": "p1"}}'
     tries = {
         "send an event": f"curl -u {stage.keys['server']}: {stage.collector}/v1/track -d '{body}'",
         "see a customer": "kairos customer ann",
+        "... over HTTP": f"curl -u {stage.keys['server']}: '{stage.api}/v1/customers/user/ann?parts=view'",
         "see triggers": "kairos triggers --from-start",
         "see the books": "kairos books",
     }

@@ -28,7 +28,7 @@ class RunsAlready(Exception):
 def remembered() -> dict[str, Any]:
     """What `kairos dev` wrote down; empty where it does not run. Raises NotRunning.
 
-    Fields: `app, kafka, redis, partitions, collector, host, port, write_keys {browser, server}, pid, pids`.
+    Fields: `app, kafka, redis, partitions, collector, api, host, port, write_keys {browser, server}, pid, pids`.
     """
     path = FOLDER / "dev.json"
     if not path.exists():

@@ -1,4 +1,4 @@
-"""A whole Kairos on this machine: Kafka, Redis, topics and state, a collector, workers."""
+"""A whole Kairos on this machine: Kafka, Redis, topics and state, a collector, workers, and the profile API."""
 
 import os
 import secrets
@@ -38,6 +38,8 @@ class Plan:
     app: str = "kairos"
     partitions: int = 4
     workers: int = 1
+    api: bool = False
+    """Whether the profile API runs too."""
     playbook: Path | None = None
     logs: Path | None = None
     """Folder for the logs; None: they go with the guard's folder."""
@@ -53,6 +55,7 @@ class Stage:
     kafka_kind: str = ""
     redis: str = ""
     port: int = field(default_factory=free_port)
+    api_port: int = field(default_factory=free_port)
     keys: dict[str, str] = field(default_factory=dict)
 
     @property
@@ -61,9 +64,15 @@ class Stage:
         return f"http://{HOST}:{self.port}"
 
     @property
+    def api(self) -> str:
+        """URL of the profile API; empty: it does not run."""
+        return f"http://{HOST}:{self.api_port}" if self.plan.api else ""
+
+    @property
     def processes(self) -> dict[str, Ward]:
-        """The collector and the workers."""
-        return {name: ward for name, ward in self.guard.wards.items() if name.startswith(("collector", "worker-"))}
+        """Those that run our own code."""
+        ours = ("collector", "worker-", "api")
+        return {name: ward for name, ward in self.guard.wards.items() if name.startswith(ours)}
 
     def build(self, step: Callable[[str], None], note: Callable[[str], None]) -> None:
         """Start all, in order; returns when all are ready. Raises Failed, Missing."""
@@ -71,13 +80,15 @@ class Stage:
         step("topics, state and playbook")
         self.guard.add(self._command("init", ["init"], once=True))
         step("collector and workers")
-        self.guard.add(self._collector(), *(self._worker(number) for number in range(self.plan.workers)))
+        workers = [self._worker(number) for number in range(self.plan.workers)]
+        self.guard.add(self._collector(), *workers, *([self._api()] if self.plan.api else []))
 
     def report(self) -> dict[str, Any]:
         """What a machine is told."""
         pids = {name: ward.pid for name, ward in self.processes.items()}
         return {
             "collector": self.collector,
+            "api": self.api,
             "kafka": self.kafka,
             "redis": self.redis,
             "write_keys": self.keys,
@@ -116,6 +127,10 @@ class Stage:
         env = {PREFIX + "INSTANCE": f"worker-{number}", PREFIX + "METRICS_PORT": str(port)}
         url = f"http://{HOST}:{port}/readyz"
         return self._command(f"worker-{number}", ["worker"], restart=True, env=env, url=url)
+
+    def _api(self) -> dict[str, Any]:
+        env = {PREFIX + "API_PORT": str(self.api_port), PREFIX + "API_HOST": HOST}
+        return self._command("api", ["api"], restart=True, env=env, url=f"{self.api}/readyz")
 
     def _environment(self) -> dict[str, str]:
         """All that our processes must agree upon, whatever the variables of the caller say."""

@@ -1,8 +1,10 @@
-"""Stands in for `kairos init`, `collector` and `worker` where only processes are tested: answers /readyz, no more."""
+"""Stands in for `kairos init`, `collector`, `worker` and `api` where only processes are tested: answers /readyz."""
 
 import http.server
 import os
 import sys
+
+PORTS = {"collector": "KAIROS_PORT", "worker": "KAIROS_METRICS_PORT", "api": "KAIROS_API_PORT"}
 
 
 class Ready(http.server.BaseHTTPRequestHandler):
@@ -16,7 +18,7 @@ def main(command: str) -> None:
     if command == "init":
         print("init", os.environ["KAIROS_KAFKA"], os.environ["KAIROS_REDIS"], os.environ["KAIROS_PARTITIONS"])
         sys.exit(os.environ.get("STANDIN_INIT"))
-    port = os.environ["KAIROS_PORT" if command == "collector" else "KAIROS_METRICS_PORT"]
+    port = os.environ[PORTS[command]]
     http.server.ThreadingHTTPServer(("127.0.0.1", int(port)), Ready).serve_forever()
 
 

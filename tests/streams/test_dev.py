@@ -76,8 +76,8 @@ def variables(url: str) -> dict[str, str]:
 def test_it_says_where_all_is_and_cleans_up(start: Start, tmp_path: Path, number: signal.Signals, code: int) -> None:
     process = start("--json", *EMBEDDED, "--workers", "2", "--partitions", "3")
     line = said(process)
-    assert list(line) == ["collector", "kafka", "redis", "write_keys", "pids"]
-    assert list(line["pids"]) == ["collector", "worker-0", "worker-1"] and all(map(runs, line["pids"].values()))
+    assert list(line) == ["collector", "api", "kafka", "redis", "write_keys", "pids"]
+    assert list(line["pids"]) == ["collector", "worker-0", "worker-1", "api"] and all(map(runs, line["pids"].values()))
     assert (tmp_path / ".kairos" / "init.log").read_text() == f"init {line['kafka']} {line['redis']} 3\n"
     process.send_signal(number)
     assert process.wait(20) == code
