@@ -87,6 +87,18 @@ EVENT = shaped(
     },
     *("id", "name", "time"),
 )
+PART = shaped(
+    {
+        "path": lambda value: list_of(ID)(value) and len(value) <= 16,
+        "topic": lambda value: value in ("", "clickstream", "cart", "pos", "feedback"),
+        "version": lambda value: list_of(whole(2**63))(value) and len(value) == 2,
+        "events": list_of(shaped({"at": whole(2**63), "event": lambda value: True}, "at", "event")),
+        "marker": lambda value: value is None or MARKER(value),
+        "id": text(),
+        "time": number(0.0),
+    }
+)
+"""Only the engine writes parts: of the facts in them nothing is asked here."""
 SAID = ("delivered", "opened", "clicked", "converted", "dismissed")
 FEEDBACK = shaped(
     {
@@ -114,7 +126,7 @@ def understand(topic: str, entry: Entry, partition: int, partitions: int) -> tup
         said = json.loads((entry.value or b"").decode(), parse_constant=_refuse)
     except (ValueError, RecursionError):
         return {}, "undecodable"
-    fits = {"feedback": FEEDBACK, "triggers": TRIGGER}.get(topic, EVENT)
+    fits = {"feedback": FEEDBACK, "triggers": TRIGGER, "parts": PART}.get(topic, EVENT)
     if not fits(said):
         return {}, "invalid"
     if not entry.key:
