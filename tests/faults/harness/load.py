@@ -106,7 +106,8 @@ class Load:
         self._share = 0.0
         """How much of the time is over."""
         self._waiting: list[Deed] = []
-        self._leaves = self._rnd.choice(self._people) if habits.leaves else None
+        several = [one for one in self._people if one.claims]
+        self._leaves = self._rnd.choice(several) if habits.leaves else None
         self.enough = asyncio.Event()
         """Set when the scenario has done its worst: then the load ends, but not before its time."""
 

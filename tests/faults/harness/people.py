@@ -64,7 +64,7 @@ def tablet(rnd: random.Random, name: str) -> Person:
     return Person((name, other, own, own), (Claim(name, own, first), Claim(other, own, first + 0.2)))
 
 
-def kiosk(name: str, users: int = 5) -> Person:
+def kiosk(name: str, users: int = 4) -> Person:
     """A device of too many: it links nobody."""
     own, all_ = f"{name}~kiosk", [f"{name}-{number}" for number in range(users)]
     return Person((own, *all_), tuple(Claim(one, own, 0.1 + 0.1 * number) for number, one in enumerate(all_)))
@@ -78,7 +78,7 @@ def people(rnd: random.Random, count: int) -> list[Person]:
         kind, name = kinds[number % len(kinds)], f"c{number}"
         one = kind(rnd, name) if kind else Person((name,))
         found.append(Person(one.ids, one.claims, number // len(kinds) % 3 == 0))
-    return [*found, *[kiosk("k")] * 3]
+    return [*found, kiosk("k")]
 
 
 def busy(rnd: random.Random, count: int) -> list[Person]:

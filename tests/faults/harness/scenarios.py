@@ -11,6 +11,7 @@ SCENARIOS = {
     for scenario in (
         Scenario("calm", of_workers.calm),
         Scenario("kill", of_workers.kill),
+        Scenario("erased", of_workers.kill, ("erased",), habits=Habits(leaves=True)),
         Scenario("shipped", of_workers.shipped, settings={"session_seconds": SHIPPED}),
         Scenario("points", of_workers.points, ("crash points",)),
         Scenario("rebalance", of_workers.rebalance),

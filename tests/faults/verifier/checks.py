@@ -12,7 +12,7 @@ from tests.faults.verifier.findings import Findings
 from tests.faults.verifier.graph import PARTS
 from tests.faults.verifier.joint import check_joint_caps, check_known
 from tests.faults.verifier.occurrences import check_occurrences
-from tests.faults.verifier.persons import SOURCES, check_persons, check_stretches, odd
+from tests.faults.verifier.persons import SOURCES, check_persons, check_spread, check_stretches, odd
 from tests.faults.verifier.plays import read_book
 from tests.faults.verifier.turns import Chain, check_books, counted, follow, starts_of
 
@@ -149,7 +149,7 @@ def check_dead_letters(evidence: Evidence, reference: Reference, whole: bool, fo
 
 def check_erased(evidence: Evidence, reference: Reference, found: Findings) -> None:
     """Of who was erased nothing is left but that, and ids of triggers; no timer waits."""
-    found.figures["erased"] = len(reference.erased)
+    found.figures["erased"] += len(reference.erased)
     for partition, key in reference.erased:
         slot = evidence.slots[partition]
         state = json.loads(slot.customers.get(key, b"{}"))
@@ -157,6 +157,7 @@ def check_erased(evidence: Evidence, reference: Reference, found: Findings) -> N
             found.wrong("something is left of an erased customer", f"partition {partition}: {key!r} {state}")
         if key in slot.timers:
             found.wrong("a timer waits for an erased customer", f"partition {partition}: {key!r}")
+    check_spread(evidence, reference, found)
 
 
 def check_sent(evidence: Evidence, outcome: promises.Outcome, found: Findings) -> None:

@@ -67,7 +67,7 @@ def _at_once(case: Case, play: Play, circle: Circle) -> set[str]:
         ids = case.ids(play, [event.id], event)
         possible |= ids.keys()
         case.found.figures[f"occurrences of {play.id}"] += 1
-        _decided_once(case, case.ids(play, circle, event))
+        _decided_once(case, case.ids(play, circle, event), case.outcome.visible | case.outcome.refused)
         _answered(case, play, circle, ids, event)
     return possible
 
@@ -80,7 +80,7 @@ def _silences(case: Case, play: Play, circle: Circle) -> set[str]:
     for event in events:
         ids = case.ids(play, circle, event)
         possible |= ids.keys()
-        for trigger in _decided_once(case, ids):
+        for trigger in _decided_once(case, ids, case.outcome.visible):
             _check_fired(case, play, circle, event, events, ends, trigger)
         if _must_fire(event, events, ends):
             case.found.figures[f"occurrences of {play.id}"] += 1
@@ -88,12 +88,12 @@ def _silences(case: Case, play: Play, circle: Circle) -> set[str]:
     return possible
 
 
-def _decided_once(case: Case, ids: Mapping[str, str]) -> list[Trigger]:
-    """What was sent of one occurrence, by whichever id of a person."""
-    sent = [case.outcome.visible[id] for id in ids if id in case.outcome.visible]
-    if len(sent) > 1:
-        case.found.wrong("an occurrence was decided by two ids", sent)
-    return sent
+def _decided_once(case: Case, ids: Mapping[str, str], decided: Mapping[str, Trigger]) -> list[Trigger]:
+    """What is known of one occurrence, by whichever id of a person."""
+    known = [decided[id] for id in ids if id in decided]
+    if len(known) > 1:
+        case.found.wrong("an occurrence was decided by two ids", known)
+    return known
 
 
 def _must_fire(event: Heard, events: Iterable[Heard], ends: Iterable[Heard]) -> bool:

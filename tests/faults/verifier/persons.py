@@ -122,6 +122,19 @@ def _check_view(id: str, customer: Customer, theirs: dict[str, list[Facts]], fou
         found.wrong(kind, f"{topic} of {id}: {odd(have, wanted)}")
 
 
+def check_spread(evidence: Evidence, reference: Reference, found: Findings) -> None:
+    """Of who was erased nothing is left at their other ids either."""
+    for key, value in ((key, value) for slot in evidence.slots.values() for key, value in slot.customers.items()):
+        id = key.decode()
+        if id in reference.graph.erased or reference.graph.root(id) not in reference.graph.erased:
+            continue
+        found.figures["ids of the erased"] += 1
+        person = whole(decode_customer(value))
+        left = [topic for topic in SOURCES if (facts := getattr(person, topic)) and facts.events]
+        if left or (person.decisions and person.decisions.waiting):
+            found.wrong("something is left at another id of an erased customer", f"{id}: {left} {person.decisions}")
+
+
 def _check_silence(reference: Reference, id: str, state: Facts, found: Findings) -> None:
     """Who belongs to another decides nothing: no silence waits there."""
     owner = reference.graph.homes.get(id, "")
