@@ -8,6 +8,7 @@ from processors.claims import AGAIN
 from processors.owners import add, alive
 from processors.parcels import RECORD_BYTES
 from processors.persons import aliases, origins, whole
+from processors.turn import Turn
 from schemas.codes import KEY_OF
 from schemas.customer import Customer
 from schemas.event import ADDED, IDENTIFIED, PRODUCT_VIEWED
@@ -290,3 +291,10 @@ def test_a_batch_too_large_for_one_record_leaves_in_several() -> None:
 def test_an_id_without_links_keeps_nothing_of_them() -> None:
     world = settled(viewed("ann", "hat"), ordered("ann", "hat", at=1))
     assert world.customer("ann").identity is None and not any(world.logs[PARTS, p] for p in range(3))
+
+
+@pytest.mark.parametrize("said", [b"{}", b'{"topic": "cart"}', b'{"path": ["phone"]}', b'{"belongings": {}}'])
+def test_a_part_that_says_nothing_is_a_fault(said: bytes) -> None:
+    turn = Turn(START, 0.0, {b"ann": Customer()})
+    decider(play()).absorb(turn, PARTS, [Logged(PARTS, b"ann", said)])
+    assert [fault.cause for fault in turn.faults] == ["invalid"]
