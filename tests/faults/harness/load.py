@@ -227,7 +227,7 @@ class Load:
             return Deed(deed.topic, None, deed.value)
         if rnd.random() < 0.2:
             return Deed(deed.topic, deed.key, deed.value, shift=1)
-        return Deed(deed.topic, deed.key, value)
+        return Deed("parts" if rnd.random() < 0.2 else deed.topic, deed.key, value)
 
     # -- how it is sent
 

@@ -21,6 +21,7 @@ SCENARIOS = {
         Scenario("redis-restart", of_redis.restarted),
         Scenario("redis-cut", of_redis.cut, ("lost turns", "refused tokens")),
         Scenario("redis-replica", of_redis.replica, ("lost turns", "refused tokens")),
+        Scenario("redis-shard", of_redis.shard, ("lost turns", "refused tokens")),
         Scenario("redis-emptied", of_redis.emptied, ("halts", "partitions rebuilt")),
         Scenario("redis-full", of_redis.full, ("writes refused",)),
         Scenario("redis-away", of_redis.away, ("calls that waited",)),
