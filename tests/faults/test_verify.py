@@ -441,12 +441,14 @@ async def test_of_cut_logs_only_what_is_there_is_checked(good: Evidence) -> None
 
 @pytest.fixture
 async def forgotten() -> Evidence:
-    """One customer is erased, amid the others, with a trigger sent and a silence under way."""
+    """One customer and her phone are erased, amid the others, with a trigger sent and a silence under way."""
     day = Day()
     await day.rig.create()
     day.rig.serve()
     day.say("pos", "ann", "Order Completed", products=[{"id": "p"}])
     day.say("pos", "bob", "Order Completed", products=[{"id": "p"}])
+    day.say("clickstream", "phone", "Product Viewed", products=[{"id": "p"}])
+    day.say("clickstream", "ann", "Customer Identified", anonymous="phone")
     await day.rig.run(0.2)
     day.say("cart", "ann", "Product Added", products=[{"id": "p"}])
     await day.rig.run(0.2)
@@ -461,10 +463,13 @@ async def test_an_erasure_is_found_right(forgotten: Evidence) -> None:
     found = check(forgotten)
     assert found.clean, str(found)
     assert (found.figures["erased"], found.figures["triggers"], found.figures["timers fired"]) == (1, 2, 0)
+    assert (found.figures["ids of the erased"], found.figures["ids beside erasures, not compared"]) == (1, 2)
 
 
 async def test_what_is_left_of_the_erased_is_found(forgotten: Evidence) -> None:
     customer(forgotten, b"ann", lambda state: state.update(cart={"events": 1}))
     forgotten.slots[0].timers[b"ann"] = 1.0
+    customer(forgotten, b"phone", lambda state: state.update(cart={"events": 1}))
     wanted = {"something is left of an erased customer", "a timer waits for an erased customer"}
+    wanted |= {"something is left at another id of an erased customer"}
     assert wanted <= check(forgotten).violations.keys()

@@ -19,6 +19,8 @@ from tests.faults.verifier.findings import Findings
 from tests.faults.verifier.graph import FEEDBACK
 
 SOURCES = (*EVENTS, FEEDBACK)
+TOMB = "\x00"
+"""Begins the name of an owner who was erased."""
 Held = dict[tuple[str, str], Facts]
 """(topic, path) -> facts of a part."""
 
@@ -124,15 +126,32 @@ def _check_view(id: str, customer: Customer, theirs: dict[str, list[Facts]], fou
 
 def check_spread(evidence: Evidence, reference: Reference, found: Findings) -> None:
     """Of who was erased nothing is left at their other ids either."""
+    erased, root = reference.graph.erased, reference.graph.root
     for key, value in ((key, value) for slot in evidence.slots.values() for key, value in slot.customers.items()):
-        id = key.decode()
-        if id in reference.graph.erased or reference.graph.root(id) not in reference.graph.erased:
+        id, state = key.decode(), json.loads(value)
+        if id in erased or evidence.place(key) not in reference.touched:
             continue
-        found.figures["ids of the erased"] += 1
-        person = whole(decode_customer(value))
-        left = [topic for topic in SOURCES if (facts := getattr(person, topic)) and facts.events]
-        if left or (person.decisions and person.decisions.waiting):
-            found.wrong("something is left at another id of an erased customer", f"{id}: {left} {person.decisions}")
+        left = [owner for owner, facts in _lying(state) if facts and (owner[:1] == TOMB or root(owner) in erased)]
+        if root(id) in erased:
+            found.figures["ids of the erased"] += 1
+            sides = [state.get("identity", {}).get(topic, {}) for topic in SOURCES]
+            left += [path for side in sides for path, one in side.get("held", {}).items() if told(one.get("facts"))]
+            left += [
+                *state.get("decisions", {}).get("waiting", {}),
+                *(["feedback"] if told(state.get("feedback")) else []),
+            ]
+        if left:
+            found.wrong("something is left at another id of an erased customer", f"{id}: {left}")
+
+
+def _lying(state: Facts) -> list[tuple[str, Facts]]:
+    """(owner, facts) of all stretches that belong to others."""
+    found = []
+    for topic in EVENTS:
+        side = state.get("identity", {}).get(topic, {})
+        found += [(one.get("owner", ""), told(one["facts"])) for one in side.get("closed", ())]
+        found += [(side.get("owner", ""), told(state.get(topic)))]
+    return [(owner, facts) for owner, facts in found if owner]
 
 
 def _check_silence(reference: Reference, id: str, state: Facts, found: Findings) -> None:
