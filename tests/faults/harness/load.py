@@ -159,7 +159,7 @@ class Load:
             return self._poison()
         if rnd.random() < habits.splits:
             self._split()
-        if self._leaves and self._share > 0.5:
+        if self._leaves and self._share > 0.8:
             self._erase(self._leaves)
         deed = self._event()
         if storm and rnd.random() < 0.7:

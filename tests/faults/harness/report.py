@@ -82,7 +82,6 @@ def write(results: list[Result], where: str = "") -> str:
 def _row(name: str, results: list[Result]) -> str:
     seen = sum((result.seen for result in results), Counter[str]())
     faults = sum((result.faults for result in results), Counter[str]())
-    seeds = sorted(result.seed for result in results)
     times = [t for result in results for times in result.recoveries.values() for t in times]
     figures = Counter[str]()
     for result in results:
@@ -90,7 +89,7 @@ def _row(name: str, results: list[Result]) -> str:
     told = [
         name,
         len(results),
-        f"{seeds[0]} to {seeds[-1]}" if len(seeds) > 1 else seeds[0],
+        spans(sorted({result.seed for result in results})),
         ", ".join(f"{what} {count}" for what, count in faults.items()) or "none",
         f"{figures['records']:,}",
         f"{figures['triggers']:,}",
@@ -100,6 +99,13 @@ def _row(name: str, results: list[Result]) -> str:
         f"{rank(times, 0.5):.1f} / {rank(times, 0.99):.1f} s" if times else "",
     ]
     return "| " + " | ".join(map(str, told)) + " |"
+
+
+def spans(numbers: list[int]) -> str:
+    """`1 to 3, 7`, of sorted numbers."""
+    begins = [number for number in numbers if number - 1 not in numbers]
+    ends = [number for number in numbers if number + 1 not in numbers]
+    return ", ".join(str(a) if a == b else f"{a} to {b}" for a, b in zip(begins, ends, strict=True))
 
 
 def _figures(results: list[Result], names: tuple[str, ...]) -> str:
