@@ -129,17 +129,19 @@ def receive(home: Home, part: Part, given: Belongings, memory: float, named: dic
             identity.warmth[id] = intent
     path = [*part.path, home.id]
     if not identity.owner:
-        adopt(home, given, named)
+        adopt(home, part.path, given, named)
     elif identity.owner not in path:
         leave(home.turn, identity.owner, Part(path, belongings=given), f"on:{home.record.offset}")
 
 
-def adopt(home: Home, given: Belongings, named: dict[str, Play]) -> None:
-    """Silences that began elsewhere go on here."""
+def adopt(home: Home, path: list[str], given: Belongings, named: dict[str, Play]) -> None:
+    """Silences that began elsewhere go on here. One of them may have ended there already, in a history that is lost:
+    where they come from tells under which ids it was sent."""
     if not given.waiting:
         return
     decisions = home.customer.decisions = home.customer.decisions or Decisions()
     person = whole(home.customer)
     for id, waiting in given.waiting.items():
+        waiting.came = sorted({*waiting.came, *path})
         plays.adopt(home.turn, person, decisions, id, named.get(id), waiting)
     home.turn.wake[home.key] = plays.wake(decisions)

@@ -26,9 +26,8 @@ class Outcomes:
         """True when it is settled; False when it waits."""
         play, person = proposal.play, proposal.person
         id = trigger_id(self.app, play.id, person.key, proposal.occurrence)
-        also = frozenset(
-            trigger_id(self.app, play.id, other.encode(), proposal.occurrence) for other in origins(person.customer)
-        )
+        others = {*origins(person.customer), *proposal.came}
+        also = frozenset(trigger_id(self.app, play.id, other.encode(), proposal.occurrence) for other in others)
         case = Case(play, id, proposal.time, turn.now, person.customer, self.playbook, self.margin, also)
         checks, channel = permit(case)
         no = checks[-1]

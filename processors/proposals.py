@@ -1,6 +1,6 @@
 """Proposals: a play's condition holds. Made of an event, of a silence that is over, or of what was held before."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from msgspec import Struct
@@ -73,11 +73,14 @@ class Proposal(Struct):
     reasons: Callable[[], Reasons]
     """Asked only of what is to leave or to be held."""
     received: float = 0.0
+    came: Sequence[str] = ()
+    """Other ids of the person where the silence was before."""
 
     def held(self, due: float, reasons: Reasons) -> Waiting:
         """What is kept of it until `due`."""
         data, why = reasons.data, reasons.why
-        return Waiting(due, self.armed, self.event, self.name, True, self.time, self.occurrence, data, why)
+        said = self.armed, self.event, self.name, True, self.time, self.occurrence, data, why
+        return Waiting(due, *said, list(self.came))
 
 
 def of_event(
@@ -109,7 +112,16 @@ def of_silence(
         return told("timer", waiting.event, play, person, view, answers, model)
 
     return Proposal(
-        play, person, occurrence, waiting.due, waiting.armed, waiting.event, waiting.name, view.score, reasons
+        play,
+        person,
+        occurrence,
+        waiting.due,
+        waiting.armed,
+        waiting.event,
+        waiting.name,
+        view.score,
+        reasons,
+        came=waiting.came,
     )
 
 
@@ -126,6 +138,7 @@ def of_held(play: Play, person: Person, waiting: Waiting) -> Proposal:
         waiting.name,
         reason.score,
         lambda: Reasons(waiting.data, reason),
+        came=waiting.came,
     )
 
 

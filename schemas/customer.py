@@ -42,6 +42,8 @@ class Waiting(Struct, omit_defaults=True):
     occurrence: str = ""
     data: dict[str, str] = {}
     why: Why | None = None
+    came: list[str] = []
+    """Other ids of the person where it waited before: what they sent of it is not sent again."""
 
 
 class Sent(Struct, gc=False, omit_defaults=True):

@@ -61,6 +61,10 @@ class Part(Struct, omit_defaults=True):
     time: float = 0.0
     """Of a marker: event time of the claim."""
 
+    def __post_init__(self) -> None:
+        if self.marker is None and not (self.path and (self.topic or self.belongings is not None)):
+            raise ValueError("wanted a marker, or a path with a topic or belongings")
+
 
 decode_part = Decoder(Part).decode
 encode_part = Encoder().encode

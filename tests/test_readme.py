@@ -25,6 +25,7 @@ def test_table(module: ModuleType) -> None:
     assert part(name) == module.table().strip(), f"python -m {module.__name__} prints what belongs there"
 
 
-def test_what_the_grid_found_is_the_reports() -> None:
-    report = README.with_name("tests").joinpath("faults", "kairos-faults.md").read_text().splitlines()
-    assert [line for line in part("grid").splitlines() if line and line not in report] == []
+@pytest.mark.parametrize(("name", "report"), [("grid", "kairos-faults.md"), ("linked", "kairos-faults-linked.md")])
+def test_what_the_grid_found_is_the_reports(name: str, report: str) -> None:
+    lines = README.with_name("tests").joinpath("faults", report).read_text().splitlines()
+    assert [line for line in part(name).splitlines() if line and line not in lines] == []

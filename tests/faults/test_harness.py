@@ -15,7 +15,10 @@ from tests.faults.harness.wrong import CAUGHT
 from tests.parts import Parts
 
 pytestmark = pytest.mark.timeout(600)
-SELECTION = ("kill", "points", "zombie", "redis-cut", "redis-emptied", "revived", "storm", "collector")
+SELECTION = (
+    *("kill", "points", "zombie", "redis-cut", "redis-shard", "redis-emptied", "revived"),
+    *("erased", "storm", "collector"),
+)
 SEEDS = (1, 2, 3)
 
 

@@ -10,22 +10,31 @@ from msgspec import msgpack
 
 from tests.faults.verifier.checks import check
 from tests.faults.verifier.evidence import DEAD, Entry, Evidence
-from tests.faults.worked import Day, worked
+from tests.faults.verifier.plays import id_of
+from tests.faults.worked import Day, linked, worked
 
 Doctor = Callable[[Evidence], None]
 
 
 @pytest.fixture(scope="module")
-def kept() -> list[Evidence]:
-    return []
+def kept() -> dict[str, Evidence]:
+    return {}
 
 
 @pytest.fixture
-async def good(kept: list[Evidence]) -> Evidence:
+async def good(kept: dict[str, Evidence]) -> Evidence:
     """Made once, a copy for each."""
-    if not kept:
-        kept.append(await worked())
-    return copy.deepcopy(kept[0])
+    if "good" not in kept:
+        kept["good"] = await worked()
+    return copy.deepcopy(kept["good"])
+
+
+@pytest.fixture
+async def tied(kept: dict[str, Evidence]) -> Evidence:
+    """The same, of customers who have several ids."""
+    if "tied" not in kept:
+        kept["tied"] = await linked()
+    return copy.deepcopy(kept["tied"])
 
 
 async def test_what_is_right_is_found_right(good: Evidence) -> None:
@@ -329,6 +338,92 @@ async def test_what_is_wrong_is_found(good: Evidence, kind: str, doctor: Doctor)
     assert found.first[kind]
 
 
+# -- customers of several ids
+
+
+async def test_persons_are_found_right(tied: Evidence) -> None:
+    found = check(tied)
+    assert found.clean, str(found)
+    wanted = {"persons of several ids": 1, "ids of them": 6, "events heard at another id": 3, "stretches closed": 5}
+    wanted |= {"events heard beyond a chain": 2, "decisions under caps of several ids": 1, "parts held": 9}
+    assert {name: found.figures[name] for name in wanted} == wanted
+
+
+def identity(who: bytes, change: Callable[[dict[str, Any]], object]) -> Doctor:
+    return lambda evidence: customer(evidence, who, lambda state: change(state["identity"]))
+
+
+def held(change: Callable[[dict[str, Any]], object]) -> Doctor:
+    """What ann holds of the orders of her card's phone."""
+    return identity(b"ann", lambda one: change(one["pos"]["held"]["phone\ncard:1"]))
+
+
+def part_lost(evidence: Evidence) -> None:
+    """The part that told ann of the phone's second order."""
+    entries = evidence.log("parts", 0).entries
+    entries[:] = [
+        e for e in entries if not (e.key == b"ann" and b'"events"' in (e.value or b"") and b"m10" in (e.value or b""))
+    ]
+
+
+def decide_twice(evidence: Evidence) -> None:
+    """The phone's first order, once more by its owner."""
+    mine = next(entry for entry in triggers(evidence) if entry.key == b"phone")
+    value = json.loads(mine.value or b"")
+    value |= {"customer": "ann", "id": id_of(evidence.app, value["play"], b"ann", value["occurrence"])}
+    headers = (("ce_id", value["id"].encode()),)
+    triggers(evidence).append(mine._replace(offset=99, key=b"ann", value=json.dumps(value).encode(), headers=headers))
+
+
+def narrow(evidence: Evidence) -> None:
+    """One would have been too many already."""
+    version = evidence.current
+    evidence.playbooks[version] = evidence.playbooks[version].replace("most: 2", "most: 1")
+
+
+def wait_below(evidence: Evidence) -> None:
+    waiting = {"left": {"due": 1.0, "armed": 0.0, "event": "m1"}}
+    customer(evidence, b"phone", lambda state: state["decisions"].update(waiting=waiting))
+
+
+TIED: dict[str, list[Doctor]] = {
+    "stretches differ from the log": [
+        identity(b"phone", lambda one: one["cart"]["closed"][0]["facts"].update(events=2)),
+        identity(b"tablet", lambda one: one["clickstream"]["closed"][0].update(owner="bob")),
+        identity(b"lost", lambda one: one["clickstream"]["closed"].clear()),
+    ],
+    "a log belongs to another than its links say": [identity(b"tablet", lambda one: one["cart"].update(owner="ann"))],
+    "an id belongs to another than its links say": [identity(b"tablet", lambda one: one.update(owner="bob"))],
+    "a part held is not what its sender's log says": [held(lambda one: one["facts"].update(spent=7))],
+    "a part never came": [held(lambda one: one.pop("facts"))],
+    "a part is held that is nobody's here": [
+        identity(b"bob", lambda one: one["clickstream"]["held"].update(lost=one["clickstream"]["held"]["tablet"]))
+    ],
+    "a part held is not the newest that came": [held(lambda one: one.update(version=[0, 1]))],
+    "an event counts twice for a person, or is another's": [held(lambda one: one["facts"].update(events=5))],
+    "an event is lost to its person": [held(lambda one: one.pop("facts"))],
+    "a person's facts differ": [held(lambda one: one["facts"].update(spent=7))],
+    "a silence waits at an id that belongs to another": [wait_below],
+    "an event was told to nobody": [part_lost],
+    "an occurrence was decided by two ids": [decide_twice],
+    "trigger without an occurrence in the log": [decide_twice],
+    "sent, and its person does not know": [identity(b"ann", lambda one: one.pop("sent"))],
+    "cap of a person exceeded": [narrow],
+    "counters differ from the log": [meta("count:applied:parts", b"1")],
+}
+
+
+@pytest.mark.parametrize(
+    ("kind", "doctor"),
+    [pytest.param(kind, one, id=f"{kind}-{at}") for kind, doctors in TIED.items() for at, one in enumerate(doctors)],
+)
+async def test_what_is_wrong_with_persons_is_found(tied: Evidence, kind: str, doctor: Doctor) -> None:
+    doctor(tied)
+    found = check(tied)
+    assert kind in found.violations, str(found)
+    assert found.first[kind]
+
+
 async def test_a_record_without_replicas_counts_from_when_it_was_answered(good: Evidence) -> None:
     cancel_before(good)
     order = good.log("pos", 0).entries[-1]
@@ -346,12 +441,14 @@ async def test_of_cut_logs_only_what_is_there_is_checked(good: Evidence) -> None
 
 @pytest.fixture
 async def forgotten() -> Evidence:
-    """One customer is erased, amid the others, with a trigger sent and a silence under way."""
+    """One customer and her phone are erased, amid the others, with a trigger sent and a silence under way."""
     day = Day()
     await day.rig.create()
     day.rig.serve()
     day.say("pos", "ann", "Order Completed", products=[{"id": "p"}])
     day.say("pos", "bob", "Order Completed", products=[{"id": "p"}])
+    day.say("clickstream", "phone", "Product Viewed", products=[{"id": "p"}])
+    day.say("clickstream", "ann", "Customer Identified", anonymous="phone")
     await day.rig.run(0.2)
     day.say("cart", "ann", "Product Added", products=[{"id": "p"}])
     await day.rig.run(0.2)
@@ -366,10 +463,13 @@ async def test_an_erasure_is_found_right(forgotten: Evidence) -> None:
     found = check(forgotten)
     assert found.clean, str(found)
     assert (found.figures["erased"], found.figures["triggers"], found.figures["timers fired"]) == (1, 2, 0)
+    assert (found.figures["ids of the erased"], found.figures["ids beside erasures, not compared"]) == (1, 2)
 
 
 async def test_what_is_left_of_the_erased_is_found(forgotten: Evidence) -> None:
     customer(forgotten, b"ann", lambda state: state.update(cart={"events": 1}))
     forgotten.slots[0].timers[b"ann"] = 1.0
+    customer(forgotten, b"phone", lambda state: state.update(cart={"events": 1}))
     wanted = {"something is left of an erased customer", "a timer waits for an erased customer"}
+    wanted |= {"something is left at another id of an erased customer"}
     assert wanted <= check(forgotten).violations.keys()

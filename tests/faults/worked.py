@@ -45,10 +45,17 @@ class Day:
         self.rig.broker.append(topic, (who.encode(), json.dumps(event).encode()))
         return str(event["id"])
 
+    def split(self, who: str, owner: str) -> None:
+        """What `kairos customer split` puts into the logs."""
+        marker = Marker("split", owner, by="test", why="a test")
+        self._mark(who, marker, f"split-{who}")
+
     def erase(self, who: str) -> None:
         """What the profile API puts into the logs."""
-        marker = Marker("erase", who, by="test", why="a test")
-        for _, message in markers(who, marker, f"erase-{who}", self.rig.broker.now):
+        self._mark(who, Marker("erase", who, by="test", why="a test"), f"erase-{who}")
+
+    def _mark(self, who: str, marker: Marker, cause: str) -> None:
+        for _, message in markers(who, marker, cause, self.rig.broker.now):
             self.rig.broker.append(message.topic, (who.encode(), message.value or b""))
 
     async def evidence(self) -> Evidence:
@@ -86,6 +93,37 @@ async def worked() -> Evidence:
     day.rig.broker.append(CLICKSTREAM, (b"ann", b"{"))
     day.number = 7
     await day.rig.run(0.2)
+    day.rig.broker.now += 1.0
+    await day.rig.run(1.5)
+    day.rig.stop()
+    return await day.evidence()
+
+
+async def linked() -> Evidence:
+    """ann's phone is her card's, the card hers: what it did before and does after is hers, and counts under her cap. A
+    second phone is taken back. bob logs in at her tablet after her."""
+    day = Day()
+    await day.rig.create()
+    day.rig.serve()
+    day.say(POS, "phone", "Order Completed", total=1)
+    day.say(CART, "phone", "Product Added", products=[{"id": "p"}])
+    for device in ("lost", "tablet"):
+        day.say(CLICKSTREAM, device, "Product Viewed", products=[{"id": device}])
+    await day.rig.run(0.1)
+    day.say(CLICKSTREAM, "card:1", "Customer Identified", anonymous="phone")
+    for device in ("lost", "tablet"):
+        day.say(CLICKSTREAM, "ann", "Customer Identified", anonymous=device)
+    await day.rig.run(0.2)
+    day.say(CLICKSTREAM, "ann", "Customer Identified", links=[{"kind": "card", "id": "1"}])
+    day.say(CLICKSTREAM, "bob", "Customer Identified", anonymous="tablet")
+    day.split("lost", "ann")
+    await day.rig.run(0.2)
+    day.say(POS, "phone", "Order Completed", total=2)
+    day.say(POS, "ann", "Order Completed", total=3)
+    day.say(CART, "phone", "Product Added", products=[{"id": "q"}])
+    day.say(CLICKSTREAM, "tablet", "Product Viewed", products=[{"id": "r"}])
+    day.say("feedback", "phone", "", trigger="t", what="opened")
+    await day.rig.run(0.3)
     day.rig.broker.now += 1.0
     await day.rig.run(1.5)
     day.rig.stop()

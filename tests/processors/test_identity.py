@@ -8,12 +8,13 @@ from processors.claims import AGAIN
 from processors.owners import add, alive
 from processors.parcels import RECORD_BYTES
 from processors.persons import aliases, origins, whole
+from processors.turn import Turn
 from schemas.codes import KEY_OF
 from schemas.customer import Customer
 from schemas.event import ADDED, IDENTIFIED, PRODUCT_VIEWED
 from schemas.identity import MARKS_MOST, STRETCHES_MOST, Link, Mark, Marker
 from schemas.part import decode_part
-from schemas.topics import FEEDBACK, INPUTS, PARTS, TRIGGERS, partition_of
+from schemas.topics import CART, CLICKSTREAM, FEEDBACK, INPUTS, PARTS, TRIGGERS, partition_of
 from schemas.trigger import Feedback, decode_trigger, encode_feedback
 from tests.processors.builders import (
     ABANDONED,
@@ -290,3 +291,36 @@ def test_a_batch_too_large_for_one_record_leaves_in_several() -> None:
 def test_an_id_without_links_keeps_nothing_of_them() -> None:
     world = settled(viewed("ann", "hat"), ordered("ann", "hat", at=1))
     assert world.customer("ann").identity is None and not any(world.logs[PARTS, p] for p in range(3))
+
+
+@pytest.mark.parametrize("said", [b"{}", b'{"topic": "cart"}', b'{"path": ["phone"]}', b'{"belongings": {}}'])
+def test_a_part_that_says_nothing_is_a_fault(said: bytes) -> None:
+    turn = Turn(START, 0.0, {b"ann": Customer()})
+    decider(play()).absorb(turn, PARTS, [Logged(PARTS, b"ann", said)])
+    assert [fault.cause for fault in turn.faults] == ["invalid"]
+
+
+def test_a_reminder_that_left_in_a_lost_history_is_not_sent_again_by_the_owner() -> None:
+    """The phone's partition goes back to before its silence was over; then the phone is linked, and hands it over."""
+    world = estate(play("left", on=[ADDED], after="2s", expires="7d"))
+    owner, device = world.place(b"ann"), world.place(b"y")
+    assert owner != device
+    world.put(viewed("ann", "hat"))  # else no channel reaches her
+    world.settle()
+    world.put(added("y", "boots", at=1, id="a"))
+    world.turn(device, {CART: 1})
+    before = world.kept[device].copy()
+    world.now = 5
+    world.turn(device, {}, until=5)
+    world.relay(device, 1)
+    world.kept[device] = before
+    world.put(log_in("ann", "y", at=6))
+    world.turn(owner, {CLICKSTREAM: 1})
+    world.relay(owner, 4)
+    for topic in (TRIGGERS, PARTS):  # that of its cart's log comes in a later turn
+        world.turn(device, {topic: 1})
+    world.relay(device, 9)
+    world.turn(owner, {PARTS: 9}, until=10)
+    world.settle(until=10)
+    sent = [row for partition in range(world.partitions) for row in world.logs[TRIGGERS, partition]]
+    assert [decode_trigger(row.value or b"").customer for row in sent] == ["y"]

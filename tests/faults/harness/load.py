@@ -1,7 +1,8 @@
 """The load: what customers do, from a seed; sent over HTTP and straight to Kafka; and the ledger of what was answered.
 
 Of every hundred records about one is poison, two are sent twice, five are late. A few customers do so much that caps
-must stop what they would get.
+must stop what they would get. Most have several ids (`people`), which are linked amid it all; now and then a link is
+taken back, and one customer asks to be erased.
 """
 
 import asyncio
@@ -18,6 +19,9 @@ from zlib import crc32
 import aiohttp
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
+
+from schemas.turn import Message
+from tests.faults.harness.people import Claim, Person, busy, erasure, people, split, spoken
 
 TOPICS = {"Product Added": "cart", "Product Removed": "cart", "Cart Viewed": "cart", "Order Completed": "pos"}
 TOPICS["Coupon Entered"] = "cart"
@@ -40,8 +44,13 @@ class Habits:
 
     seconds: float = 5.0
     rate: float = 250.0
-    customers: int = 240
+    customers: int = 120
     capped: int = 5
+    claims: float = 0.4
+    """Of the events of who may claim ids: so many do."""
+    splits: float = 0.003
+    leaves: bool = False
+    """One customer is erased."""
     over_http: float = 0.4
     poison: float = 0.01
     twice: float = 0.02
@@ -93,6 +102,12 @@ class Load:
         self._recent: list[Deed] = []
         self._tag = f"{self._rnd.getrandbits(32):08x}"
         self._tasks: set[asyncio.Task[None]] = set()
+        self._people, self._busy = people(self._rnd, habits.customers), busy(self._rnd, habits.capped)
+        self._share = 0.0
+        """How much of the time is over."""
+        self._waiting: list[Deed] = []
+        several = [one for one in self._people if one.claims]
+        self._leaves = self._rnd.choice(several) if habits.leaves else None
         self.enough = asyncio.Event()
         """Set when the scenario has done its worst: then the load ends, but not before its time."""
 
@@ -114,7 +129,8 @@ class Load:
                 await producer.stop()
 
     async def _step(self, producer: AIOKafkaProducer, session: aiohttp.ClientSession, passed: float) -> None:
-        middle = 1 / 3 < passed / self.habits.seconds < 2 / 3
+        self._share = passed / self.habits.seconds
+        middle = 1 / 3 < self._share < 2 / 3
         many = round(self.habits.rate * 0.1 * (self.habits.burst if middle else 1.0))
         deeds = [self._next(middle and self.habits.quirks == "storm") for _ in range(many)]
         web: list[Deed] = []
@@ -135,10 +151,16 @@ class Load:
 
     def _next(self, storm: bool) -> Deed:
         rnd, habits = self._rnd, self.habits
+        if self._waiting:
+            return self._waiting.pop(0)
         if self._recent and rnd.random() < habits.twice:
             return rnd.choice(self._recent)
         if rnd.random() < habits.poison:
             return self._poison()
+        if rnd.random() < habits.splits:
+            self._split()
+        if self._leaves and self._share > 0.8:
+            self._erase(self._leaves)
         deed = self._event()
         if storm and rnd.random() < 0.7:
             deed.shift = 1
@@ -147,9 +169,15 @@ class Load:
 
     def _event(self) -> Deed:
         rnd, now = self._rnd, time.time()
-        busy = rnd.random() < 0.05
-        who = f"capped-{rnd.randrange(self.habits.capped)}" if busy else f"c{rnd.randrange(self.habits.customers)}"
-        name = rnd.choice(BUSY if busy else NAMES)
+        hurry = rnd.random() < 0.05
+        person = rnd.choice(self._busy if hurry else self._people)
+        claims = [claim for claim in person.claims if claim.after < self._share]
+        claim = rnd.choice(claims) if claims and rnd.random() < self.habits.claims else None
+        name = "Customer Identified" if claim and rnd.random() < 0.5 else rnd.choice(BUSY if hurry else NAMES)
+        return self._deed(claim.key if claim else rnd.choice(person.ids), name, now, claim)
+
+    def _deed(self, who: str, name: str, now: float, claim: Claim | None) -> Deed:
+        rnd = self._rnd
         when = now - rnd.uniform(2.0, 60.0) if rnd.random() < self.habits.late else now
         self._number += 1
         id = f"{self._tag}-{self._number}"
@@ -164,7 +192,24 @@ class Load:
             event |= {"order": f"o{self._number}", "total": rnd.randrange(90_000_000), "currency": "EUR"}
         if name == "Customer Identified":
             event["traits"] = {"name": f"n{self._number}", "consent": {"news": rnd.random() < 0.5}}
+        if claim:
+            event |= claim.said()
         return Deed(TOPICS.get(name, "clickstream"), who.encode(), event)
+
+    def _split(self) -> None:
+        """A link is taken back, if it was made yet or not."""
+        claims = [claim for one in self._people if one.fickle for claim in one.claims if claim.after < self._share]
+        if claims:
+            self._number += 1
+            self._mark(split(self._rnd.choice(claims), f"{self._tag}-split-{self._number}", time.time()))
+
+    def _erase(self, person: Person) -> None:
+        """The greatest id; from there it spreads."""
+        self._leaves = None
+        self._mark(erasure(person.ids[0], f"{self._tag}-erase", time.time()))
+
+    def _mark(self, messages: list[Message]) -> None:
+        self._waiting += [Deed(message.topic, message.key, message.value or b"") for message in messages]
 
     def _product(self) -> dict[str, Any]:
         rnd = self._rnd
@@ -182,7 +227,7 @@ class Load:
             return Deed(deed.topic, None, deed.value)
         if rnd.random() < 0.2:
             return Deed(deed.topic, deed.key, deed.value, shift=1)
-        return Deed(deed.topic, deed.key, value)
+        return Deed("parts" if rnd.random() < 0.2 else deed.topic, deed.key, value)
 
     # -- how it is sent
 
@@ -236,7 +281,7 @@ def as_call(deed: Deed) -> dict[str, Any]:
     """An event as an SDK says it."""
     assert isinstance(deed.value, dict)
     event, who = deed.value, (deed.key or b"nobody").decode()
-    call: dict[str, Any] = {"messageId": event["id"], "userId": who, "timestamp": stamp(event["time"])}
+    call: dict[str, Any] = {"messageId": event["id"], "timestamp": stamp(event["time"]), **spoken(who, event)}
     if deed.topic == "feedback":
         told = {"trigger_id": event["trigger"], "channel": event["channel"]}
         return call | {"type": "track", "event": f"Trigger {event['what'].title()}", "properties": told}

@@ -94,6 +94,36 @@ async def replica(run: Run) -> None:
     await behind.aclose()
 
 
+async def shard(run: Run) -> None:
+    """A shard of a cluster fails over to a replica that lagged: one partition goes back in time, and all that it told
+    others has been heard there; or it has heard what it does not know any more."""
+    run.start()
+    run.start()
+    async with run.loading():
+        await run.serving()
+        for partition in run.rnd.sample(range(PARTITIONS), 3):
+            kept = await slot(run, partition)
+            await run.pause(0.3, 1.5)
+            await run.remember_tokens()
+            async with run.store.pipeline(transaction=True) as all_at_once:
+                for key, value in kept.items():
+                    all_at_once.delete(key)
+                    if value is not None:
+                        all_at_once.restore(key, 0, value)
+                await all_at_once.execute()
+            run.faults["one partition set back"] += 1
+            await run.recover("one partition set back", time.monotonic())
+
+
+async def slot(run: Run, partition: int) -> dict[str, bytes | None]:
+    """All keys of a partition as they are at one moment."""
+    keys = [f"{{{run.app}:{partition:03}}}:{name}" for name in ("meta", "customers", "timers", "outbox", "turns")]
+    async with run.store.pipeline(transaction=True) as all_at_once:
+        for key in keys:
+            all_at_once.dump(key)
+        return dict(zip(keys, await all_at_once.execute(), strict=True))
+
+
 async def emptied(run: Run) -> None:
     """Redis comes back with nothing. Nobody begins at zero; `kairos rebuild` gives the same facts."""
     run.start()

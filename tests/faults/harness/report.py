@@ -32,6 +32,21 @@ def surroundings() -> str:
     )
 
 
+PERSONS = (
+    *("persons of several ids", "ids of them", "stretches closed", "parts held"),
+    *("events heard at another id", "events heard beyond a chain"),
+    *("triggers of ids that belong to others", "decisions under caps of several ids"),
+    *("erased", "ids of the erased"),
+)
+LEFT_OUT = (
+    *("ids with too many links, not compared", "ids beside erasures, not compared"),
+    *("logs with too many links, not compared", "logs beside erasures, not compared"),
+    "triggers decided in lost turns, caps of their id only",
+    "timers fired where links were taken back, time checked only",
+)
+"""Figures of the verifier."""
+
+
 def write(results: list[Result], where: str = "") -> str:
     """All results as one page."""
     seconds = sum(result.seconds for result in results)
@@ -55,6 +70,8 @@ def write(results: list[Result], where: str = "") -> str:
     lines += ["", "## Recovery", "", "| from | times | p50 s | p99 s | worst s |", "|---|---|---|---|---|"]
     lines += _recovery(results)
     lines += ["", "## Seen in all", "", ", ".join(f"{name} {count:,}" for name, count in sorted(seen.items()) if count)]
+    lines += ["", "## Persons of several ids", "", _figures(results, PERSONS), "", "Left out by the verifier:", ""]
+    lines += [_figures(results, LEFT_OUT)]
     if broken:
         lines += ["", "## Violations", "", *(f"- {result.line()}" for result in broken)]
     if vacuous:
@@ -65,7 +82,6 @@ def write(results: list[Result], where: str = "") -> str:
 def _row(name: str, results: list[Result]) -> str:
     seen = sum((result.seen for result in results), Counter[str]())
     faults = sum((result.faults for result in results), Counter[str]())
-    seeds = sorted(result.seed for result in results)
     times = [t for result in results for times in result.recoveries.values() for t in times]
     figures = Counter[str]()
     for result in results:
@@ -73,7 +89,7 @@ def _row(name: str, results: list[Result]) -> str:
     told = [
         name,
         len(results),
-        f"{seeds[0]} to {seeds[-1]}" if len(seeds) > 1 else seeds[0],
+        spans(sorted({result.seed for result in results})),
         ", ".join(f"{what} {count}" for what, count in faults.items()) or "none",
         f"{figures['records']:,}",
         f"{figures['triggers']:,}",
@@ -83,6 +99,18 @@ def _row(name: str, results: list[Result]) -> str:
         f"{rank(times, 0.5):.1f} / {rank(times, 0.99):.1f} s" if times else "",
     ]
     return "| " + " | ".join(map(str, told)) + " |"
+
+
+def spans(numbers: list[int]) -> str:
+    """`1 to 3, 7`, of sorted numbers."""
+    begins = [number for number in numbers if number - 1 not in numbers]
+    ends = [number for number in numbers if number + 1 not in numbers]
+    return ", ".join(str(a) if a == b else f"{a} to {b}" for a, b in zip(begins, ends, strict=True))
+
+
+def _figures(results: list[Result], names: tuple[str, ...]) -> str:
+    """Their sums, in one line."""
+    return ", ".join(f"{name} {sum(result.figures.get(name, 0) for result in results):,}" for name in names) + "."
 
 
 def _recovery(results: list[Result]) -> list[str]:

@@ -224,6 +224,8 @@ class Run(Installation):
         self.seen["crash points"] += self.logged(MARK)
         self.seen["duplicates"] += found.figures["duplicates"]
         self.seen["refused requests"] += self.ledger.refused
+        for figure in ("persons of several ids", "events heard at another id", "erased"):
+            self.seen[figure] += found.figures[figure]
         for crash in ("crashed", "hangs", "Traceback"):
             if number := self.logged(f'"event": "{crash}"') if crash != "Traceback" else 0:
                 self.seen[f"workers that {crash}"] += number

@@ -11,6 +11,7 @@ SCENARIOS = {
     for scenario in (
         Scenario("calm", of_workers.calm),
         Scenario("kill", of_workers.kill),
+        Scenario("erased", of_workers.kill, ("erased",), habits=Habits(leaves=True)),
         Scenario("shipped", of_workers.shipped, settings={"session_seconds": SHIPPED}),
         Scenario("points", of_workers.points, ("crash points",)),
         Scenario("rebalance", of_workers.rebalance),
@@ -20,6 +21,7 @@ SCENARIOS = {
         Scenario("redis-restart", of_redis.restarted),
         Scenario("redis-cut", of_redis.cut, ("lost turns", "refused tokens")),
         Scenario("redis-replica", of_redis.replica, ("lost turns", "refused tokens")),
+        Scenario("redis-shard", of_redis.shard, ("lost turns", "refused tokens")),
         Scenario("redis-emptied", of_redis.emptied, ("halts", "partitions rebuilt")),
         Scenario("redis-full", of_redis.full, ("writes refused",)),
         Scenario("redis-away", of_redis.away, ("calls that waited",)),

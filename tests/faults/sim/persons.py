@@ -1,6 +1,6 @@
 """One person is one person: the facts of all ids together are those of all events that are theirs.
 
-Whose an event is, is told from the logs as they are in the end (`tests.processors.graph`): no stretches, no parts.
+Whose an event is, is told from the logs as they are in the end (`tests.faults.verifier.graph`): no stretches, no parts.
 """
 
 from typing import TYPE_CHECKING, Any
@@ -9,12 +9,11 @@ import msgspec
 
 from processors.persons import whole
 from schemas.customer import Customer, decode_customer
-from schemas.event import encode_event
 from schemas.topics import EVENTS, FEEDBACK, PARTS, partition_of
 from tests.faults.sim import facts
 from tests.faults.verifier.fold import fold, plain
+from tests.faults.verifier.graph import Graph
 from tests.processors.builders import Logged
-from tests.processors.graph import Graph
 
 if TYPE_CHECKING:
     from tests.faults.sim.history import History
@@ -32,7 +31,7 @@ def persons(history: "History") -> list[str]:
         events = graph.events(topic)
         for id in customers.keys() | events.keys():
             told = shown(customers.get(id, Customer()), topic)
-            theirs = [msgspec.json.decode(encode_event(event)) for event in events.get(id, ())]
+            theirs = events.get(id, [])
             wanted = plain(fold(topic, theirs, id)) if theirs else {}
             if told != wanted:
                 found.append(f"persons: {topic} of {id}: wanted {wanted}, got {told}")

@@ -6,15 +6,18 @@ from typing import Any
 
 from tests.faults.verifier import promises
 from tests.faults.verifier.again import fold_again
-from tests.faults.verifier.evidence import DEAD, EVENTS, Evidence
-from tests.faults.verifier.facts import Reference, stored
+from tests.faults.verifier.evidence import DEAD, Evidence
+from tests.faults.verifier.facts import Facts, Reference, stored
 from tests.faults.verifier.findings import Findings
+from tests.faults.verifier.graph import PARTS
+from tests.faults.verifier.joint import check_joint_caps, check_known
+from tests.faults.verifier.occurrences import check_occurrences
+from tests.faults.verifier.persons import SOURCES, check_persons, check_spread, check_stretches, odd
 from tests.faults.verifier.plays import read_book
-from tests.faults.verifier.turns import check_books, counted, follow, starts_of
+from tests.faults.verifier.turns import Chain, check_books, counted, follow, starts_of
 
 FORGOTTEN = -1.0
 """Decided time of a trigger whose customer was erased: nobody knows it any more."""
-SOURCES = (*EVENTS, "feedback")
 
 
 def check(evidence: Evidence, *, whole: bool = True) -> Findings:
@@ -28,11 +31,12 @@ def check(evidence: Evidence, *, whole: bool = True) -> Findings:
     if whole:
         promises.check_ledger(evidence, reference, found)
     refolded: dict[str, Any] = {}
+    chains: dict[int, Chain] = {}
     for partition in range(evidence.partitions):
         if not evidence.slots[partition].meta:
             found.wrong("partition without a state", partition)
             continue
-        chain = follow(evidence, partition, starts_of(evidence, partition), found)
+        chain = chains[partition] = follow(evidence, partition, starts_of(evidence, partition), found)
         check_books(evidence, partition, found)
         check_facts(evidence, partition, reference, found)
         check_counts(evidence, partition, reference, found)
@@ -46,7 +50,11 @@ def check(evidence: Evidence, *, whole: bool = True) -> Findings:
         book = read_book(evidence.playbooks[evidence.current])
         promises.check_caps(book, outcome, found)
     if evidence.current and whole:
-        promises.check_occurrences(evidence, book, reference, outcome, refolded, found)
+        check_occurrences(evidence, book, reference, outcome, refolded, found)
+        check_joint_caps(evidence, book, reference, outcome, chains, found)
+    if whole:
+        check_persons(evidence, reference, found)
+        check_known(evidence, reference, outcome, found)
     promises.check_timers(evidence, outcome, found)
     return found
 
@@ -63,22 +71,27 @@ def check_facts(evidence: Evidence, partition: int, reference: Reference, found:
         for topic in SOURCES:
             if (topic in state) != (topic in facts):
                 found.wrong(f"facts of {topic} differ", f"{key!r}: in the {'state' if topic in state else 'log'} only")
-            elif (partition, key, topic) in reference.marked:
-                found.figures["logs cut by links, not compared"] += 1
-            elif topic in state and (have := stored(state[topic])) != facts[topic]:
-                parts = {n: (have.get(n), facts[topic].get(n)) for n in {*have, *facts[topic]}}
-                odd = {n: {"state": a, "log": b} for n, (a, b) in parts.items() if a != b}
-                kind = "facts differ"
-                if have.get("events", 0) > facts[topic]["events"]:
-                    kind = "a messageId was applied twice, or invented"
-                elif have.get("events", 0) < facts[topic]["events"]:
-                    kind = "an event was lost"
-                found.wrong(kind, f"{topic} of {key!r}: {odd}")
+            elif (partition, key) in reference.touched:
+                found.figures["logs beside erasures, not compared"] += topic in state
+            elif topic in state and reference.beyond(key.decode()):
+                found.figures["logs with too many links, not compared"] += 1
+            elif topic in state:
+                check_stretches(key.decode(), topic, reference.pieces[partition, key, topic], state, found)
+                _check_going(key, topic, stored(state[topic]), facts[topic], found)
+
+
+def _check_going(key: bytes, topic: str, have: Facts, wanted: Facts, found: Findings) -> None:
+    """The facts of the stretch that goes on."""
+    if have == wanted:
+        return
+    more = have.get("events", 0) - wanted.get("events", 0)
+    kind = "a messageId was applied twice, or invented" if more > 0 else "an event was lost" if more else "facts differ"
+    found.wrong(kind, f"{topic} of {key!r}: {odd(have, wanted)}")
 
 
 def check_counts(evidence: Evidence, partition: int, reference: Reference, found: Findings) -> None:
     """Records in = applied + duplicate + dead-lettered + erased, each as the log says."""
-    for topic in SOURCES:
+    for topic in (*SOURCES, PARTS):
         dead = sum(t == topic and p == partition for t, p, _ in reference.dead)
         wanted = {
             "applied": reference.applied[topic, partition],
@@ -136,7 +149,7 @@ def check_dead_letters(evidence: Evidence, reference: Reference, whole: bool, fo
 
 def check_erased(evidence: Evidence, reference: Reference, found: Findings) -> None:
     """Of who was erased nothing is left but that, and ids of triggers; no timer waits."""
-    found.figures["erased"] = len(reference.erased)
+    found.figures["erased"] += len(reference.erased)
     for partition, key in reference.erased:
         slot = evidence.slots[partition]
         state = json.loads(slot.customers.get(key, b"{}"))
@@ -144,6 +157,7 @@ def check_erased(evidence: Evidence, reference: Reference, found: Findings) -> N
             found.wrong("something is left of an erased customer", f"partition {partition}: {key!r} {state}")
         if key in slot.timers:
             found.wrong("a timer waits for an erased customer", f"partition {partition}: {key!r}")
+    check_spread(evidence, reference, found)
 
 
 def check_sent(evidence: Evidence, outcome: promises.Outcome, found: Findings) -> None:

@@ -2,14 +2,14 @@
 
 import json
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from tests.faults.verifier.evidence import EVENTS, Evidence
 from tests.faults.verifier.facts import Reference
 from tests.faults.verifier.findings import Findings
-from tests.faults.verifier.plays import Book, Cap, Play, id_of
+from tests.faults.verifier.plays import Book, Cap, id_of
 
 KEPT = 20
 """Refusals a customer keeps."""
@@ -101,143 +101,6 @@ def _within(cap: Cap, triggers: list[Trigger], time: str, who: Who, found: Findi
         if len(window) > cap.most:
             times = sorted(t[time] for t in window)
             found.wrong(f"cap exceeded by {time} time", f"{who} {cap}: {times}")
-
-
-# -- occurrences
-
-
-def check_occurrences(
-    evidence: Evidence, book: Book, reference: Reference, outcome: Outcome, refolded: Mapping[str, Any], found: Findings
-) -> None:
-    """Each occurrence counted from the log is sent, or refused with a reason that holds; nothing else is sent.
-    `refolded`: refusals the state has forgotten, by id, from the fold of the turn records."""
-    by_name: dict[tuple[Who, str], list[dict[str, Any]]] = defaultdict(list)
-    for partition, entry, event in reference.events:
-        said = event | {"appended": evidence.readable(event["id"], entry.time / 1000.0)}
-        by_name[(partition, entry.key or b""), event["name"]].append(said)
-    possible: set[str] = set()
-    for play in book.plays.values():
-        if play.told:
-            possible |= _of_play(evidence, book, play, by_name, outcome, refolded, found)
-    told = {play.id for play in book.plays.values() if play.told}
-    for id, trigger in outcome.visible.items():
-        who = evidence.place(trigger["customer"].encode())
-        if trigger["play"] in told and id not in possible and who not in reference.touched:
-            found.wrong("trigger without an occurrence in the log", trigger)
-    for id in outcome.visible.keys() & outcome.refused.keys():
-        if outcome.refused[id]["play"] in told:
-            found.wrong("both sent and refused", f"{outcome.visible[id]} {outcome.refused[id]}")
-
-
-def _of_play(
-    evidence: Evidence,
-    book: Book,
-    play: Play,
-    by_name: Mapping[tuple[Who, str], list[dict[str, Any]]],
-    outcome: Outcome,
-    refolded: Mapping[str, Any],
-    found: Findings,
-) -> set[str]:
-    """Check one play; answers all ids it may have sent."""
-    possible: set[str] = set()
-    for who in {who for who, _ in by_name}:
-        events = [event for name in play.on for event in by_name.get((who, name), ())]
-        ends = [event for name in play.unless for event in by_name.get((who, name), ())]
-        ids = {id_of(evidence.app, play.id, who[1], event["id"]): event for event in events}
-        possible |= ids.keys()
-        for id, event in ids.items():
-            if play.after is not None:
-                _check_fired(evidence, play, event, events, ends, outcome.visible.get(id), found)
-            if play.after is None or _must_fire(event, events, ends):
-                found.figures[f"occurrences of {play.id}"] += 1
-                _answered(evidence, book, play, who, id, event, outcome, refolded, found)
-    return possible
-
-
-def _must_fire(event: dict[str, Any], events: list[dict[str, Any]], ends: list[dict[str, Any]]) -> bool:
-    """The last of all that begin the silence, and nothing that ends it came at or after it. Of others it depends on
-    what was read when."""
-    return all(other["time"] < event["time"] for other in events if other is not event) and all(
-        end["time"] < event["time"] for end in ends
-    )
-
-
-def _check_fired(
-    evidence: Evidence,
-    play: Play,
-    event: dict[str, Any],
-    events: list[dict[str, Any]],
-    ends: list[dict[str, Any]],
-    trigger: Trigger | None,
-    found: Findings,
-) -> None:
-    """A timer that fired: at its time, and nothing in the log before then said otherwise."""
-    if trigger is None:
-        return
-    found.figures["timers fired"] += 1
-    due = event["time"] + (play.after or 0.0)
-    if trigger["time"] != due or trigger["decided"] < due - 2 * evidence.clock_bound:
-        found.wrong("timer fired at another time", f"due {due}: {trigger}")
-    for end in ends:
-        if end["time"] >= event["time"] and end["appended"] < due:
-            found.wrong("timer fired, its cancel in the log before", f"due {due}, cancel {end}: {trigger}")
-    for again in events:
-        if again["time"] > event["time"] and again["appended"] < due:
-            found.wrong("timer fired, its new beginning in the log before", f"due {due}, again {again}: {trigger}")
-
-
-def _answered(
-    evidence: Evidence,
-    book: Book,
-    play: Play,
-    who: Who,
-    id: str,
-    event: dict[str, Any],
-    outcome: Outcome,
-    refolded: Mapping[str, Any],
-    found: Findings,
-) -> None:
-    """Sent, refused with a reason that holds, or still waiting."""
-    if id in outcome.visible:
-        found.figures["occurrences sent"] += 1
-    elif refusal := outcome.refused.get(id) or (who in outcome.full and refolded.get(id)):
-        found.figures["occurrences refused"] += 1
-        if not holds(evidence, book, play, who, refusal, outcome):
-            found.wrong("refused for a reason that does not hold", f"{who} {refusal}")
-    elif outcome.waiting.get(who, {}).get(play.id, {}).get("event") == event["id"]:
-        found.figures["occurrences waiting"] += 1
-    else:
-        found.wrong("occurrence neither sent nor refused", f"{who} {play.id} {event}")
-
-
-def holds(evidence: Evidence, book: Book, play: Play, who: Who, refusal: Mapping[str, Any], outcome: Outcome) -> bool:
-    """Whether a refusal is true, as far as that can be seen from outside."""
-    reason, decided = refusal["reason"], refusal["decided"]
-    if reason == "expired":
-        return bool(decided >= refusal["time"] + play.expires)
-    if reason not in ("cap", "cooldown", "channel", "judge"):
-        return False
-    at = refusal["time"] if reason == "judge" else decided
-    revoked = [
-        {"play": one["play"], "decided": one["time"], "expires": one["time"] + play.expires}
-        for one in outcome.refused.values()
-        if one["reason"] == "judge" and one["who"] == who and one["id"] != refusal["id"]
-    ]
-    counted = [*outcome.by_customer.get(who, ()), *revoked]
-    margin = 2 * evidence.clock_bound + 0.01
-    return any(_is_full(cap, play, at, margin, counted) for cap in book.caps if cap.only in ("", play.id))
-
-
-def _is_full(cap: Cap, play: Play, at: float, margin: float, counted: Iterable[Trigger]) -> bool:
-    """Whether a window of this cap that holds `at` holds all it may. Windows are longer by the span of what begins
-    them, and by a margin for clocks."""
-    others = [t for t in counted if (cap.per != "play" and not cap.only) or t["play"] == play.id]
-    begins = [(t["decided"], t["expires"] - t["decided"]) for t in others] + [(at, play.expires)]
-    return any(
-        start <= at < start + span + cap.within + margin
-        and sum(start <= t["decided"] < start + span + cap.within + margin for t in others) >= cap.most
-        for start, span in begins
-    )
 
 
 # -- timers

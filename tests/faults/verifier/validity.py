@@ -87,6 +87,28 @@ EVENT = shaped(
     },
     *("id", "name", "time"),
 )
+PART_FIELDS = shaped(
+    {
+        "path": lambda value: list_of(ID)(value) and len(value) <= 16,
+        "topic": lambda value: value in ("", "clickstream", "cart", "pos", "feedback"),
+        "version": lambda value: list_of(whole(2**63))(value) and len(value) == 2,
+        "events": list_of(shaped({"at": whole(2**63), "event": lambda value: True}, "at", "event")),
+        "marker": lambda value: value is None or MARKER(value),
+        "id": text(),
+        "time": number(0.0),
+    }
+)
+"""Of the facts in a part nothing is asked: only the engine writes them."""
+
+
+def part(value: Any) -> bool:
+    """One of three: a marker, facts, belongings."""
+    if not PART_FIELDS(value):
+        return False
+    said = value.get("topic") or value.get("belongings") is not None
+    return value.get("marker") is not None or bool(value.get("path") and said)
+
+
 SAID = ("delivered", "opened", "clicked", "converted", "dismissed")
 FEEDBACK = shaped(
     {
@@ -114,7 +136,7 @@ def understand(topic: str, entry: Entry, partition: int, partitions: int) -> tup
         said = json.loads((entry.value or b"").decode(), parse_constant=_refuse)
     except (ValueError, RecursionError):
         return {}, "undecodable"
-    fits = {"feedback": FEEDBACK, "triggers": TRIGGER}.get(topic, EVENT)
+    fits = {"feedback": FEEDBACK, "triggers": TRIGGER, "parts": part}.get(topic, EVENT)
     if not fits(said):
         return {}, "invalid"
     if not entry.key:

@@ -105,8 +105,8 @@ class Outlet:
         if self.fail and not self.late:
             raise self.fail
         for _, message in taken:
-            if message.topic == TRIGGERS:
-                self.broker.append(TRIGGERS, (message.key or b"", message.value or b""))
+            if message.topic in self.broker.logs:
+                self.broker.append(message.topic, (message.key or b"", message.value or b""))
             else:
                 self.broker.dead.append(message)
         if self.fail:
