@@ -36,8 +36,8 @@ DEVICES = ("phone", "laptop")
 class Scale:
     """How much is done."""
 
-    events: int = 100_000
-    customers: int = 2_000
+    events: int = 50_000
+    customers: int = 1_000
 
 
 class Linked:
