@@ -16,7 +16,7 @@ from processors.floors import floors
 from processors.outcome import Outcomes
 from processors.owners import gone
 from processors.parcels import Home, Parcels
-from processors.persons import in_between, owned_by, whole
+from processors.persons import in_between, owned_by, person_of
 from processors.plays import Listening
 from processors.proposals import Conditions, Person, Proposal, of_event, of_held, of_silence
 from processors.seen import repeated
@@ -75,7 +75,7 @@ class Decider:
             customer = turn.customers[key]
             decisions = customer.decisions
             if decisions is not None:
-                person = Person(key, whole(customer), decisions)
+                person = Person(key, person_of(turn, key, customer), decisions)
                 if standing.due(decisions, turn.until):
                     turn.changed.add(key)
                     self.standing.settle(turn, person, decisions.look)
@@ -171,7 +171,7 @@ class Decider:
         intent.warm(decisions.intent, feature, event.dwell, min(event.time, turn.now), self.playbook.intent.half_life)
         if heard is None and not stands:
             return False
-        person = Person(key, whole(customer), decisions)
+        person = Person(key, person_of(turn, key, customer), decisions)
         stands = stands and self.standing.event(turn, person, topic, event)
         if heard is not None:
             self._hear(turn, person, event, heard)
@@ -184,7 +184,7 @@ class Decider:
             customer = turn.customers[key]
             if in_between(customer):  # the log of parts will tell
                 continue
-            person, decisions = whole(customer), customer.decisions
+            person, decisions = person_of(turn, key, customer), customer.decisions
             if not owned_by(customer) and any(facts.events for facts in facts_of(person)):
                 decisions = customer.decisions = decisions or Decisions()
                 self.standing.settle(turn, Person(key, person, decisions), min(standing.latest(person), turn.now))

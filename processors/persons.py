@@ -1,12 +1,16 @@
 """One person of many ids: what is asked of a customer is asked of all that is theirs."""
 
-from typing import Any
+from operator import is_not
+from typing import Any, cast
+
+from msgspec import Struct
 
 from processors import intent
 from processors.joined import together
 from processors.profile import known_as
-from processors.stretches import owned
-from schemas.customer import Customer, Identity, Intent
+from processors.stretches import belonging
+from processors.turn import Turn
+from schemas.customer import Customer, Decisions, Identity, Intent
 from schemas.facts import ALIASES_MOST
 from schemas.identity import Held, Side
 from schemas.topics import CART, CLICKSTREAM, FEEDBACK, POS
@@ -22,7 +26,7 @@ def whole(customer: Customer) -> Customer:
     identity = customer.identity
     if identity is None or alone(identity):
         return customer
-    clicks, cart, pos, feedback = (facts_of(customer, identity, topic) for topic in FACTS)
+    clicks, cart, pos, feedback = (together(pieces(customer, identity, topic)) for topic in FACTS)
     return Customer(clicks, cart, pos, feedback, customer.decisions, identity, customer.erased, customer.forgotten)
 
 
@@ -34,13 +38,61 @@ def alone(identity: Identity) -> bool:
     return not any(side is not None and (side.held or side.owner or side.closed) for side in sides)
 
 
-def facts_of(customer: Customer, identity: Identity, topic: str) -> Any:
-    """Facts of one topic; None: there are none."""
+def person_of(turn: Turn[Customer], key: bytes, customer: Customer) -> Customer:
+    """The same for a moment of a turn: ask again when the customer has changed. Facts are joined when they are first
+    asked for, and in this turn not again as long as no piece of them has changed."""
+    identity = customer.identity
+    if identity is None or alone(identity):
+        return customer
+    return cast(Customer, Joining(turn, key, customer, identity))
+
+
+class Joining:
+    """A Customer whose facts are joined topic by topic."""
+
+    def __init__(self, turn: Turn[Customer], key: bytes, customer: Customer, identity: Identity) -> None:
+        self.identity, self.erased, self.forgotten = identity, customer.erased, customer.forgotten
+        self._turn, self._key, self._customer = turn, key, customer
+
+    @property
+    def decisions(self) -> Decisions | None:
+        return self._customer.decisions
+
+    def __getattr__(self, name: str) -> Any:
+        if name not in FACTS:
+            raise AttributeError(f"a customer has facts of {', '.join(FACTS)}; wanted {name}")
+        value = self.__dict__[name] = self._joined(name)
+        return value
+
+    def _joined(self, topic: str) -> Any:
+        some = pieces(self._customer, self.identity, topic)
+        if len(some) < 2:
+            return some[0] if some else None
+        joins, positions = self._turn.joins, [facts.next for facts in some]
+        made = joins.get((self._key, topic))
+        if made is None or made.positions != positions or any(map(is_not, made.of, some)):
+            made = joins[self._key, topic] = Made(some, positions, together(some))
+        return made.facts
+
+
+class Made(Struct):
+    """Facts joined in a turn, and what of. Only the going stretch is changed in place, and every record moves it on."""
+
+    of: list[Any]
+    positions: list[int]
+    facts: Any
+
+
+def pieces(customer: Customer, identity: Identity, topic: str) -> list[Any]:
+    """Facts of one topic that make up the person's, those with something in them."""
     facts, side = getattr(customer, topic), getattr(identity, topic)
-    if topic != FEEDBACK and side:
-        facts = owned(side, facts, "")
-    mine = None if topic == FEEDBACK and identity.owner else facts
-    return together([mine, *(held.facts for _, held in parts(identity, side))])
+    found = [facts]
+    if side and topic != FEEDBACK:
+        found = [*belonging(side, facts, "")]
+    elif topic == FEEDBACK and identity.owner:
+        found = []
+    found += [held.facts for _, held in parts(identity, side)]
+    return [one for one in found if one is not None and one.events]
 
 
 def parts(identity: Identity, side: Side[Any] | None) -> list[tuple[str, Held[Any]]]:

@@ -70,5 +70,10 @@ def pairs(closed: list[Stretch[Any]]) -> Iterator[tuple[Stretch[Any], Stretch[An
 
 def owned(side: Side[Any], facts: Any, owner: str) -> Any:
     """All facts of this log that belong to an owner, as one; None: there are none. Empty: what is the id's own."""
+    return together(belonging(side, facts, owner))
+
+
+def belonging(side: Side[Any], facts: Any, owner: str) -> list[Any]:
+    """The facts of each stretch of an owner, oldest first; `facts`: those of the one that goes on."""
     mine = [stretch.facts for stretch in side.closed if stretch.owner == owner]
-    return together([*mine, facts] if side.owner == owner else mine)
+    return [*mine, facts] if side.owner == owner else mine

@@ -6,7 +6,7 @@ engine commits. The engine knows nothing of plays, a fold knows nothing of Kafka
 
 from collections import Counter
 from collections.abc import Sequence
-from typing import Generic, Protocol, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 from msgspec import Struct
 
@@ -49,6 +49,7 @@ class Turn(Generic[C]):
         "customers",
         "erased",
         "faults",
+        "joins",
         "messages",
         "now",
         "returned",
@@ -75,6 +76,8 @@ class Turn(Generic[C]):
         """Ids of pending triggers that must not leave."""
         self.erased: list[bytes] = []
         """Customers whose decisions were erased: what is pending of theirs must be judged at the end of this turn."""
+        self.joins: dict[tuple[bytes, str], Any] = {}
+        """(customer, topic) -> facts of several ids as one, as far as they were asked for in this turn (`persons`)."""
         self.faults: list[Fault] = []
         self.counts: Counter[str] = Counter()
         """What the books count: `applied:<topic>`, `duplicate:<topic>`, `erased:<topic>`, `trigger:<play>`,

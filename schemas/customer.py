@@ -14,6 +14,9 @@ from schemas.facts import CartFacts, ClickFacts, FeedbackFacts, PosFacts, Seen
 from schemas.identity import Mark, Side
 from schemas.trigger import Refusal, Why
 
+FORMAT: Final = 2
+"""Of customers in the state, kept in its meta. One more whenever values written before cannot be read, or would be read
+as less than they say: such a state is made anew from the logs. 1: before facts could be joined."""
 REFUSALS_MOST: Final = 20
 
 

@@ -225,7 +225,11 @@ class Seam:
         ours = [tp for tp in tps if tp.topic in self.names]
         partitions = sorted({tp.partition for tp in ours})
         if len(ours) != len(partitions) * len(INPUTS):
-            raise NotTogether(f"assignment: wanted all topics of a partition together, got {sorted(ours)}")
+            lacking = sorted({TP(name, partition) for name in self.names for partition in partitions} - {*ours})
+            raise NotTogether(
+                f"assignment: wanted all topics of partitions {partitions}, got none of "
+                f"{', '.join(f'{tp.topic}-{tp.partition}' for tp in lacking)}; `kairos init` makes topics that are new"
+            )
         self.crew.assigned(partitions)
 
     # -- what partitions ask (Source)

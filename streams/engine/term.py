@@ -18,6 +18,7 @@ from streams.engine.inbox import Inbox
 from streams.engine.relay import Leaving, Outlet, Relay
 from streams.engine.turn import Turns
 from streams.engine.world import Halt, World
+from streams.state.meta import outdated, positions
 from streams.state.store import Missing, Opened
 
 log = structlog.get_logger()
@@ -106,8 +107,8 @@ async def begin(partition: int, world: World, outlet: Outlet) -> tuple[Term, int
         opened = await slot.open(token)
     except Missing:
         raise Halt(MISSING.format(partition=partition)) from None
-    positions = check(partition, world.settings.partitions, opened, bounds)
-    inbox = Inbox(partition, positions, world.source.ends)
+    begins = check(partition, world.settings.partitions, opened, bounds)
+    inbox = Inbox(partition, begins, world.source.ends)
 
     def seen(taken: Sequence[Leaving], seconds: float) -> None:
         world.watch.left(partition, taken, seconds)
@@ -127,12 +128,14 @@ def check(partition: int, partitions: int, opened: Opened, bounds: Mapping[str, 
             f"partition {partition}: the state was made for {made_for} partitions, KAIROS_PARTITIONS says {partitions};"
             " the number is fixed for the life of an installation"
         )
-    positions = {topic: int(opened.meta[f"next:{topic}"]) for topic in INPUTS}
-    for topic, position in positions.items():
+    if why := outdated(opened.meta):
+        raise Halt(f"partition {partition}: {why}")
+    begins = positions(opened.meta)
+    for topic, position in begins.items():
         first, end = bounds[topic]
         if not first <= position <= end:
             raise Halt(BOUNDS.format(topic=topic, partition=partition, position=position, first=first, end=end))
-    return positions
+    return begins
 
 
 MISSING = (

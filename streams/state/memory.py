@@ -7,6 +7,7 @@ import math
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from schemas.customer import FORMAT
 from streams.state.store import DUE_AT_MOST, TOKEN_BYTES, Commit, Committed, Exists, Missing, Opened, Refused
 
 
@@ -39,7 +40,7 @@ class MemorySlot:
     async def create(self, partitions: int, offsets: Mapping[str, int]) -> None:
         if self._content is not None:
             raise Exists(f"create partition {self.partition}: it has a state already")
-        meta = {"token": b"", "partitions": b"%d" % partitions, "seq": b"0"}
+        meta = {"token": b"", "partitions": b"%d" % partitions, "format": b"%d" % FORMAT, "seq": b"0"}
         self._content = Content(meta | {f"next:{topic}": b"%d" % offset for topic, offset in offsets.items()})
 
     async def remove(self) -> None:

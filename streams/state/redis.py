@@ -15,6 +15,7 @@ from typing import Any, NoReturn
 
 from redis.exceptions import ResponseError
 
+from schemas.customer import FORMAT
 from streams.state.server import LONGEST_PAUSE, Server, read_library
 from streams.state.store import Commit, Committed, Exists, Missing, Opened, Refused
 
@@ -36,7 +37,7 @@ class RedisSlot:
 
     async def create(self, partitions: int, offsets: Mapping[str, int]) -> None:
         nonce = secrets.token_hex(16)
-        await self._call("kairos_create", nonce, partitions, *chain(*offsets.items()), patience=self._patience)
+        await self._call("kairos_create", nonce, partitions, FORMAT, *chain(*offsets.items()), patience=self._patience)
 
     async def remove(self) -> None:
         await self._server.ask(self._meta, "DEL", *self._keys, patience=self._patience)

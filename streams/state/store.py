@@ -36,7 +36,8 @@ class Exists(Exception):
 
 
 class Unfit(Exception):
-    """The store cannot keep the promise (it evicts keys, cannot run functions, lets us not in). Refuse to start."""
+    """The store cannot keep the promise (it evicts keys, cannot run functions, lets us not in), or holds what
+    another version of Kairos wrote. Refuse to start."""
 
 
 class Unavailable(Exception):
@@ -48,7 +49,7 @@ class Opened:
     """What a term begins with."""
 
     meta: dict[str, bytes]
-    """Fields of `meta`: `partitions`, `seq`, `next:<topic>`, `count:<name>`; the token is not among them."""
+    """Fields of `meta`: `partitions`, `format`, `seq`, `next:<topic>`, `count:<name>`; the token is not among them."""
     outbox: list[tuple[bytes, bytes]]
     """(id, entry), in no order."""
 

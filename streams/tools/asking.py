@@ -9,7 +9,8 @@ import typer
 
 from schemas.playbook import seconds
 from streams.settings import Settings, read_settings
-from streams.state.store import Store
+from streams.state.meta import outdated
+from streams.state.store import Store, Unfit
 from streams.tools import here
 
 T = TypeVar("T")
@@ -32,7 +33,7 @@ def ask(work: Callable[[Settings], Coroutine[Any, Any, T]]) -> T:
 
 
 async def metas(settings: Settings, store: Store) -> list[dict[str, bytes]]:
-    """All slots' metas, tokens too: equal when nothing was committed in between. Raises NoState."""
+    """All slots' metas, tokens too: equal when nothing was committed in between. Raises NoState, Unfit."""
     found = [await store.slot(partition).meta() for partition in range(settings.partitions)]
     missing = [partition for partition, meta in enumerate(found) if not meta]
     if missing:
@@ -40,6 +41,9 @@ async def metas(settings: Settings, store: Store) -> list[dict[str, bytes]]:
             f"no state of KAIROS_APP={settings.app} for partitions {missing} in {redis_url(settings)}: "
             "run `kairos init`"
         )
+    for partition, meta in enumerate(found):
+        if why := outdated(meta):
+            raise Unfit(f"partition {partition} of KAIROS_APP={settings.app}: {why}")
     return found
 
 

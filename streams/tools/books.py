@@ -18,6 +18,7 @@ from schemas.topics import ALL, DEAD_LETTERS, INPUTS, PARTS, TRIGGERS
 from streams import kafka
 from streams.settings import Settings
 from streams.state import open_store
+from streams.state.meta import positions
 from streams.state.store import Slot, Store
 from streams.tools.asking import PATIENCE, ask, duration, metas
 from streams.tools.balance import TOPICS, Books, Logs, Slots, balance
@@ -66,11 +67,8 @@ async def lags(settings: Settings, store: Store) -> dict[str, int]:
     async with kafka.connected(settings) as client:
         names = [settings.topic(topic) for topic in INPUTS]
         ends = await kafka.ends(client, kafka.places(names, settings.partitions), committed=True, patience=PATIENCE)
-    read = await metas(settings, store)
-    return {
-        topic: sum(ends[settings.topic(topic), p] - int(meta.get(f"next:{topic}", b"0")) for p, meta in enumerate(read))
-        for topic in INPUTS
-    }
+    read = [positions(meta) for meta in await metas(settings, store)]
+    return {topic: sum(ends[settings.topic(topic), p] - at[topic] for p, at in enumerate(read)) for topic in INPUTS}
 
 
 async def ask_slots(settings: Settings, store: Store) -> Slots:

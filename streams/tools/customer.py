@@ -106,17 +106,18 @@ def customers(
 
 
 async def find(store: Store, settings: Settings, id: str) -> Customer:
-    """Raises Unknown, NoState."""
+    """Raises Unknown, NoState, Unfit."""
+    await metas(settings, store)
     partition = partition_of(id.encode(), settings.partitions)
     value = await store.slot(partition).customer(id.encode())
     if value is not None:
         return decode_customer(value)
-    await metas(settings, store)
     raise Unknown(f"customer {id}: nothing is remembered in {_key(settings, partition)}")
 
 
 async def follow(store: Store, settings: Settings, id: str) -> tuple[str, Customer]:
-    """The person behind an id: key, and all that is known of all ids. Raises Unknown, NoState."""
+    """The person behind an id: key, and all that is known of all ids. Raises Unknown, NoState, Unfit."""
+    await metas(settings, store)
     person = await people.follow(store, settings.partitions, id)
     if person is None:
         await find(store, settings, id)
@@ -125,7 +126,7 @@ async def follow(store: Store, settings: Settings, id: str) -> tuple[str, Custom
 
 
 async def every(store: Store, settings: Settings) -> dict[str, tuple[int, bytes]]:
-    """Id -> partition and value, of all customers. Raises NoState."""
+    """Id -> partition and value, of all customers. Raises NoState, Unfit."""
     await metas(settings, store)
     return {
         key.decode(errors="replace"): (partition, value)

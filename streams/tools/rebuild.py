@@ -19,12 +19,16 @@ from schemas.topics import INPUTS
 from streams import kafka
 from streams.settings import Settings
 from streams.state import open_store
+from streams.state.meta import outdated, positions
 from streams.state.store import Store
 from streams.tools.asking import PATIENCE, Wrong, ask
 from streams.tools.init import publish_first
 
 Bounds = Mapping[str, tuple[int, int]]
 """Topic -> first offset, end."""
+
+
+Was = Literal["missing", "of another format", "beyond the log", "sound"]
 
 
 class Stop(Exception):
@@ -35,7 +39,7 @@ class Found(msgspec.Struct):
     """How a partition stands."""
 
     partition: int
-    was: Literal["missing", "beyond the log", "sound"]
+    was: Was
     begins: dict[str, int]
     """Topic -> where its log begins."""
 
@@ -51,7 +55,8 @@ def rebuild(
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="each partition made, as one JSON line")] = False,
 ) -> None:
-    """Make the state of partitions anew from Kafka's logs: of those whose state is missing or beyond its log."""
+    """Make the state of partitions anew from Kafka's logs: of those whose state is missing, of another
+    format, or beyond its log."""
 
     try:
         ask(lambda settings: _rebuild(settings, partition or [], yes, from_what_is_there, as_json))
@@ -100,11 +105,14 @@ async def look(settings: Settings, store: Store) -> list[Found]:
     return found
 
 
-def stands(meta: Mapping[str, bytes], bounds: Bounds) -> Literal["missing", "beyond the log", "sound"]:
+def stands(meta: Mapping[str, bytes], bounds: Bounds) -> Was:
     """What a worker would say of this state."""
     if not meta:
         return "missing"
-    fits = all(first <= int(meta[f"next:{topic}"]) <= end for topic, (first, end) in bounds.items())
+    if outdated(meta):
+        return "of another format"
+    at = positions(meta)
+    fits = all(first <= at[topic] <= end for topic, (first, end) in bounds.items())
     return "sound" if fits else "beyond the log"
 
 

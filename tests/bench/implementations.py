@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from streams.settings import Settings
-from tests.bench import latency, posts, reads, throughput
+from tests.bench import latency, linked, posts, reads, throughput
 from tests.bench.figures import Figures
 from tests.bench.house import House
 
@@ -40,6 +40,15 @@ BENCHES: Final = {
         posts.Posts,
         posts.Scale(),
         {"kairos": "", "plain": "reads and parses the body; no keys, no checks, no Kafka"},
+    ),
+    "linked": Bench(
+        linked.Linked,
+        linked.Scale(),
+        {
+            "spread": "",
+            "logged_in": "events come by the userId beside the device's id, only receipts by another",
+            "single": "no links: each customer has one id",
+        },
     ),
     "profile": Bench(reads.Reads, reads.Scale(), {"kairos": ""}),
 }

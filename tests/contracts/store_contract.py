@@ -10,6 +10,7 @@ from typing import Any, Protocol
 
 import pytest
 
+from schemas.customer import FORMAT
 from streams.state.store import (
     DUE_AT_MOST,
     Commit,
@@ -71,7 +72,13 @@ class StoreContract:
     async def test_a_new_slot_holds_where_to_begin(self, store: Store) -> None:
         slot = await opened(store)
         found = await slot.open(token(1))
-        expected = {"partitions": b"4", "seq": b"0", "next:clickstream": b"0", "next:triggers": b"7"}
+        expected = {
+            "partitions": b"4",
+            "format": b"%d" % FORMAT,
+            "seq": b"0",
+            "next:clickstream": b"0",
+            "next:triggers": b"7",
+        }
         assert found == Opened(expected, [])
         assert await slot.meta() == expected | {"token": token(1)}
 
@@ -230,7 +237,7 @@ class StoreContract:
         )
         assert answer == Committed(3.5, [b"bob"])
         found = await slot.open(token(2))
-        assert found.meta == {"partitions": b"4", "next:triggers": b"7"} | meta
+        assert found.meta == {"partitions": b"4", "format": b"%d" % FORMAT, "next:triggers": b"7"} | meta
         assert sorted(found.outbox) == [(b"i1", b"one"), (b"i2", b"two")]
         assert await slot.load((token(2), token(2)), [b"bob", b"ann", b"cat"]) == [b"[]", b"{}", None]
         assert [await slot.outbox_size(), await slot.timers_pending()] == [2, 2]

@@ -3,7 +3,7 @@
 import msgspec
 import pytest
 
-from schemas.customer import decode_customer, encode_customer
+from schemas.customer import FORMAT, decode_customer, encode_customer
 from schemas.event import decode_event
 from schemas.part import decode_part, encode_part
 from schemas.trigger import decode_feedback, decode_trigger
@@ -60,6 +60,16 @@ PARTS = (
     b'{"marker": {"what": "link", "to": "ann", "source": "web", "trust": "token", "most": 5}, "id": "l1"}',
 )
 
+FORMAT_1 = (
+    b"""{"clickstream": {"events": 2, "counts": {"Product Viewed": 2}, "at": {"Product Viewed": 1790000002.0}}}""",
+    b"""{"clickstream": {"aliases": ["anon-1"]}}""",
+    b"""{"clickstream": {"session": "s1"}}""",
+    b"""{"clickstream": {"told": {"zone": 1790000001.0}}}""",
+    b"""{"cart": {"lines": [{"id": "boots", "quantity": 1, "price": 10000000, "added": 1.0, "opened": "c1"}]}}""",
+    b"""{"pos": {"orders": 1, "receipts": 1, "last_order": "o1", "bought": {"hat": 1790000000.0}}}""",
+)
+"""What nobody can go on with, and the meta of a state says so."""
+
 EVENT = b"""{"id": "m1", "name": "Order Completed", "time": 1790000000.5, "received": 1790000001, "channel": "store",
 "source": "till-7", "anonymous": "anon-1", "products": [{"id": "hat", "name": "Hat", "category": "Hats", "brand": "B",
 "variant": "red", "price": 12500000, "quantity": 2}], "total": 25000000, "currency": "EUR", "order": "o1", "cart": "c1",
@@ -87,6 +97,14 @@ def test_a_customer_of_yesterday_loses_nothing(value: bytes) -> None:
     told, wanted = msgspec.json.decode(encode_customer(customer)), msgspec.json.decode(value)
     assert contains(told, wanted)
     assert decode_customer(encode_customer(customer)) == customer
+
+
+@pytest.mark.parametrize("value", FORMAT_1)
+def test_a_customer_of_format_1_cannot_be_read(value: bytes) -> None:
+    """Or only in part, and nothing would say so."""
+    with pytest.raises((msgspec.ValidationError, AssertionError)):
+        assert contains(msgspec.json.decode(encode_customer(decode_customer(value))), msgspec.json.decode(value))
+    assert FORMAT == 2
 
 
 @pytest.mark.parametrize("value", PARTS)

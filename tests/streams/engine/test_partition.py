@@ -8,7 +8,8 @@ import pytest
 from aiokafka.errors import KafkaTimeoutError, ProducerFenced
 
 from processors.turn import Record, Turn
-from schemas.topics import CART, CLICKSTREAM, POS, TRIGGERS
+from schemas.customer import FORMAT
+from schemas.topics import CART, CLICKSTREAM, PARTS, POS, TRIGGERS
 from schemas.turn import Message, decode_turn, encode_message
 from streams.engine import turn
 from streams.engine.fetch import Fetch
@@ -377,6 +378,51 @@ async def test_a_state_that_vanishes_under_a_term_halts_its_partition(rig: Calla
     assert not partition.task.done()
     assert "wanted a state in Redis, found none" in partition.halted
     assert r.notes.halts == [partition.halted]
+
+
+@pytest.mark.parametrize(("format", "got"), [(None, "1"), (b"1", "1"), (b"%d" % (FORMAT + 1), str(FORMAT + 1))])
+async def test_what_another_version_kept_halts_its_partition(
+    rig: Callable[..., Any], format: bytes | None, got: str
+) -> None:
+    r = await rig()
+    content = r.store.slot(0).snapshot()
+    del content.meta["format"]
+    content.meta |= {"format": format} if format else {}
+    r.store.slot(0).restore(content)
+    partition = r.serve()
+    r.broker.append(CLICKSTREAM, A)
+    await r.run(0.1)
+    assert f"wanted customers in format {FORMAT}, got {got}" in partition.halted
+    assert "`kairos rebuild`" in partition.halted
+    assert await r.store.slot(0).customer(b"ann") is None
+
+
+async def test_of_a_topic_that_is_new_a_state_has_read_nothing(rig: Callable[..., Any]) -> None:
+    r = await rig()
+    first = r.serve()
+    r.broker.append(CLICKSTREAM, A)
+    await r.run(0.1)
+    first.stop()
+    content = r.store.slot(0).snapshot()
+    del content.meta[f"next:{PARTS}"]
+    r.store.slot(0).restore(content)
+    r.broker.append(PARTS, A, B)
+    r.serve()
+    await r.run(0.1)
+    assert [(await r.customer(key)).n for key in (b"ann", b"bob")] == [2, 1]
+    assert (await r.store.slot(0).meta())[f"next:{PARTS}"] == b"2"
+
+
+async def test_of_a_topic_that_is_new_the_beginning_must_be_there(rig: Callable[..., Any]) -> None:
+    r = await rig()
+    content = r.store.slot(0).snapshot()
+    del content.meta[f"next:{PARTS}"]
+    r.store.slot(0).restore(content)
+    r.broker.append(PARTS, A, B)
+    r.broker.first[PARTS] = 1
+    partition = r.serve()
+    await r.run(0.1)
+    assert "parts-0: the state goes on at 0, the log holds 1 to 2" in partition.halted
 
 
 class ErasingFold(TallyFold):

@@ -6,12 +6,12 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from schemas.customer import Customer, Decisions, Waiting, encode_customer
+from schemas.customer import FORMAT, Customer, Decisions, Waiting, encode_customer
 from schemas.trigger import Trigger, encode_trigger
 from streams import kafka
 from streams.settings import Settings, read_settings
 from streams.state.memory import MemoryStore
-from streams.state.store import Commit
+from streams.state.store import Commit, Unfit
 from streams.tools import books
 from streams.tools.asking import NoState, metas
 
@@ -98,6 +98,11 @@ async def test_the_lag_is_what_was_not_read(monkeypatch: pytest.MonkeyPatch) -> 
 async def test_no_state_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(NoState, match="partitions \\[0, 1\\]"):
         await metas(SETTINGS, MemoryStore())
+
+
+async def test_what_another_version_kept_is_not_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(Unfit, match=f"partition 0 of .*: wanted customers in format {FORMAT}, got 1: .*kairos rebuild"):
+        await metas(SETTINGS, await store({"format": b"1"}))
 
 
 async def test_logs_are_counted_each_trigger_and_each_place_once(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
-from schemas.topics import INPUTS
+from schemas.customer import FORMAT
+from schemas.topics import INPUTS, PARTS
 from streams.cli import app
 from streams.settings import Settings
 from streams.state.memory import MemoryStore
@@ -131,5 +132,28 @@ async def test_without_a_playbook_the_settings_one_is_published(
     ("first", "end", "stands"), [(0, 3, "sound"), (4, 9, "beyond the log"), (0, 2, "beyond the log")]
 )
 def test_how_it_stands(first: int, end: int, stands: str) -> None:
-    meta = {f"next:{topic}": b"3" for topic in INPUTS}
+    meta = {"format": b"%d" % FORMAT} | {f"next:{topic}": b"3" for topic in INPUTS}
     assert rebuild.stands(meta, dict.fromkeys(INPUTS, (first, end))) == stands
+
+
+@pytest.mark.parametrize("format", [{}, {"format": b"1"}, {"format": b"%d" % (FORMAT + 1)}])
+async def test_what_another_version_kept_is_made_anew(house: House, format: dict[str, bytes]) -> None:
+    house.workers = 1  # it has halted both
+    for partition in range(2):
+        await house.make(partition)
+        content = house.store.slot(partition).snapshot()
+        assert content is not None and content.meta.pop("format")
+        content.meta |= format
+        house.store.slot(partition).restore(content)
+    result = await called(house, "--yes")
+    assert result.exit_code == 0 and "partition 1: of another format; replay" in result.output
+    assert await house.next(0) == await house.next(1) == dict.fromkeys(INPUTS, 0)
+    assert "nothing to rebuild" in (await called(house, "--yes")).output
+
+
+def test_a_topic_that_is_new_was_not_read(house: House) -> None:
+    """A state from before there were parts goes on, if that log still has its beginning."""
+    meta = {"format": b"%d" % FORMAT} | {f"next:{topic}": b"3" for topic in INPUTS if topic != PARTS}
+    bounds = dict.fromkeys(INPUTS, (0, 9))
+    assert rebuild.stands(meta, bounds) == "sound"
+    assert rebuild.stands(meta, bounds | {PARTS: (1, 9)}) == "beyond the log"
