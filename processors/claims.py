@@ -3,7 +3,7 @@
 Every event that carries an anonymousId beside the userId is a claim, and nearly all of them say nothing new. So a claim
 is passed on when it is a log-in (`Customer Identified`), the first of this id in this log, of another session, or half
 an hour after the last. That depends on this log alone: after a rewind the same claims are passed on again, under the
-same ids, and change nothing.
+same ids, and change nothing. What is claimed again without a log-in is one marker, not one a log (`Marker.again`).
 """
 
 import re
@@ -34,10 +34,11 @@ def claim(turn: Turn[Customer], rules: IdentityRules, side: Side[Any], key: str,
         if refused:
             turn.counts[f"unlinked:{refused}"] += 1
             continue
+        again = other in side.claims and event.name != IDENTIFIED
         side.claims[other] = Claim(event.time, event.session)
         lesser, greater = order(rules, key, other, link.kind)
         most, within = limit(rules, link.kind if lesser == other else kind_of(key))
-        marker = Marker("link", greater, event.source, link.trust, most, within)
+        marker = Marker("link", greater, event.source, link.trust, most, within, again)
         turn.messages += markers(lesser, marker, event.id, event.time)
         turn.counts[f"linked:{link.kind}"] += 1
 

@@ -16,6 +16,7 @@ from msgspec import Raw
 
 from processors import erasing, owners, plays, stretches
 from processors.claims import claim, nothing_new
+from processors.markers import onward
 from processors.parcels import Home, Parcels, leave, move, note, part_of, send
 from processors.persons import BETWEEN, whole
 from processors.seen import repeated
@@ -78,7 +79,8 @@ def belong(home: Home, part: Part, marker: Marker) -> list[Event] | None:
     if marker.what == "erase" and marker.to == home.id:
         erasing.erase(home, PARTS, marker, part.time)
         return []
-    owners.add(identity.marks, marker, part.time, record.offset)
+    if owners.add(identity.marks, marker, part.time, record.offset) and marker.again:
+        home.turn.messages += onward(home.id, marker, part.id, part.time)
     before, identity.owner = identity.owner, owners.first(identity.marks)
     owners.trim(identity.marks, ())
     if before != identity.owner:

@@ -3,6 +3,8 @@
 from hashlib import blake2b
 from typing import Final
 
+from msgspec.structs import replace
+
 from schemas.event import Event, encode_event
 from schemas.identity import ERASED, LINKED, SPLIT, TOMB, Marker
 from schemas.part import Part, encode_part
@@ -17,11 +19,15 @@ HEADERS: Final = [("kairos", b"marker")]
 def markers(lesser: str, marker: Marker, cause: str, time: float) -> list[tuple[str, Message]]:
     """(id, record) of each. `cause` makes the id, the same in every history: of a claim its message id."""
     id = digest(cause, lesser, marker.to)
-    event = Event(id, NAMES[marker.what], time, marker=marker)
-    values = dict.fromkeys(EVENTS, encode_event(event))
-    values[PARTS] = encode_part(Part(marker=marker, id=id, time=time))
-    key = lesser.encode()
-    return [(f"mark:{topic}:{id}", Message(topic, key, value, HEADERS)) for topic, value in values.items()]
+    part = encode_part(Part(marker=marker, id=id, time=time))
+    others = [] if marker.again else onward(lesser, marker, id, time)
+    return [*others, (f"mark:{PARTS}:{id}", Message(PARTS, lesser.encode(), part, HEADERS))]
+
+
+def onward(lesser: str, marker: Marker, id: str, time: float) -> list[tuple[str, Message]]:
+    """A link claimed again, for the logs of events."""
+    value = encode_event(Event(id, NAMES[marker.what], time, marker=replace(marker, again=False)))
+    return [(f"mark:{topic}:{id}", Message(topic, lesser.encode(), value, HEADERS)) for topic in EVENTS]
 
 
 def tomb(id: str) -> str:

@@ -49,7 +49,8 @@ def add(marks: list[Mark], marker: Marker, time: float, at: int) -> bool:
         return False
     last = marks[-1] if marks else None
     if last and last.to == to and not last.dead:
-        last.time, last.again = min(last.time, time), max(last.again, time)
+        if not marker.again:  # other logs know nothing of it, and all must find the same ids shared
+            last.time, last.again = min(last.time, time), max(last.again, time)
         return False
     marks.append(Mark(to, time, time, at, marker.most, marker.within))
     return True

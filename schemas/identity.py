@@ -60,6 +60,9 @@ class Marker(Struct, gc=False, omit_defaults=True):
     """With more owners than this within the time below the id is shared, and belongs to nobody. 0: no limit. The
     playbook's word when the claim was read: who folds the marker asks no playbook."""
     within: float = 0.0
+    again: bool = False
+    """The same was claimed before, in an earlier session. It lies in the log of parts only: if somebody else came
+    between them, who folds it tells the other logs."""
     by: str = ""
     why: str = ""
     """Who took the link back, or had the customer erased, and for what reason."""

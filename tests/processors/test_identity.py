@@ -197,6 +197,23 @@ def test_a_claim_that_says_nothing_new_is_not_passed_on() -> None:
     assert claims(*plain) == 2
 
 
+def test_another_session_is_one_record_unless_somebody_came_between() -> None:
+    def markers(world: Estate) -> list[int]:
+        found = [[row for row in log if row.key == b"x"] for log in world.logs.values()]
+        return sorted(len(rows) for rows in found if rows)
+
+    world = settled(log_in("ann", "x", at=1, session="s"))
+    assert markers(world) == [1, 1, 1, 1]
+    settled(viewed("ann", "hat", at=2, anonymous="x", session="t"), world=world)
+    assert markers(world) == [1, 1, 1, 2], "only the log of parts"
+    settled(log_in("bob", "x", at=3, session="u"), world=world)
+    settled(viewed("x", "tent", at=4), world=world)
+    settled(viewed("ann", "hat", at=5, anonymous="x", session="v"), world=world)
+    assert markers(world) == [3, 3, 4, 4], "and a view: the others were told"
+    settled(viewed("x", "boots", at=6), world=world)
+    assert seen(world, "ann", "bob") == [3, 1]
+
+
 # -- what plays conclude
 
 

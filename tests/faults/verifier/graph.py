@@ -95,6 +95,8 @@ class Graph:
             if marker["what"] == "split":
                 for link in found:
                     link.dead = link.dead or link.to == to
+            elif found and found[-1].to == to and not found[-1].dead and marker.get("again"):
+                continue
             elif found and found[-1].to == to and not found[-1].dead:
                 found[-1].time, found[-1].again = min(found[-1].time, time), max(found[-1].again, time)
             else:
