@@ -37,6 +37,8 @@ def mark(home: Home, parcels: Parcels, topic: str, event: Event, marker: Marker)
     parcel = note(parcels, home)
     for owner in moved:
         parcel.told.setdefault(owner, [])
+    if marker.what == "erase" and erasing.spent(customer):
+        home.turn.shred[home.key] = False
 
 
 def elsewhere(home: Home, rules: IdentityRules, parcels: Parcels, topic: str, event: Event) -> bool:
@@ -77,6 +79,8 @@ def own(home: Home, part: Part, marker: Marker) -> list[Event] | None:
         move(home, "" if marker.what == "erase" else before)
         if owners.gone(identity.owner):
             erasing.empty(home, PARTS)
+    if marker.what == "erase" and erasing.spent(home.customer):
+        home.turn.shred[home.key] = False
     return []
 
 
