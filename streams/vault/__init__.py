@@ -1,6 +1,7 @@
 """Sealed logs: with each customer's own key, so that shredding the key makes all of it unreadable, wherever it lies."""
 
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 from streams.settings import Settings
@@ -27,3 +28,14 @@ def open_vault(settings: Settings, count: Callable[[str, int], None] = lambda _w
 
     shelf = RedisShelf(settings.redis, settings.app)
     return Vault(Masters(masters), KafkaLedger(settings), shelf, settings.partitions, count, seals=settings.encrypt)
+
+
+@asynccontextmanager
+async def vault_of(settings: Settings) -> "AsyncIterator[Vault | None]":
+    """The vault of these settings, if they have one, closed at the end."""
+    vault = open_vault(settings)
+    try:
+        yield vault
+    finally:
+        if vault:
+            await vault.close()
