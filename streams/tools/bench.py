@@ -16,7 +16,12 @@ ROOT = Path(__file__).parents[2]
 
 
 def bench(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="throughput, latency, collector, profile or all")],
+    name: Annotated[
+        str,
+        typer.Argument(
+            metavar="NAME", help="throughput, latency, collector, sealed-throughput, sealed-collector, profile or all"
+        ),
+    ],
     rounds: Annotated[int, typer.Option(min=1, max=100, help="rounds; medians are told")] = 5,
     as_json: Annotated[bool, typer.Option("--json", help="each report as one JSON line")] = False,
 ) -> None:

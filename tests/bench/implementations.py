@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from streams.settings import Settings
-from tests.bench import latency, posts, reads, throughput
+from tests.bench import latency, posts, reads, sealed, throughput
 from tests.bench.figures import Figures
 from tests.bench.house import House
 
@@ -41,6 +41,10 @@ BENCHES: Final = {
         posts.Scale(),
         {"kairos": "", "plain": "reads and parses the body; no keys, no checks, no Kafka"},
     ),
+    "sealed-throughput": Bench(
+        sealed.SealedThroughput, throughput.Scale(), {"kairos": "", "plain": "opens nothing: the same logs, not sealed"}
+    ),
+    "sealed-collector": Bench(sealed.SealedPosts, posts.Scale(), {"kairos": "", "plain": "seals nothing"}),
     "profile": Bench(reads.Reads, reads.Scale(), {"kairos": ""}),
 }
 """`kairos bench NAME`. A row's name is the method of `work` that measures it."""
