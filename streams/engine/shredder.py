@@ -65,16 +65,20 @@ class Shredder:
         log.info("keys shredded", partition=self._partition, ids=len(customers))
 
     async def _spent(self, customers: Collection[bytes]) -> None:
-        names = await self._vault.retire(self._partition, customers)
-        if not names:
-            return
-        await asyncio.sleep(self._vault.fresh + self._world.settings.ack_seconds + MARGIN)
-        ends = {topic: end for topic, (_, end) in (await self._world.source.bounds(self._partition)).items()}
-        while any(self._committed()[topic] < end for topic, end in ends.items()):  # noqa: ASYNC110 - nobody tells us
-            await asyncio.sleep(LOOK)
+        while names := await self._vault.retire(self._partition, customers):
+            await asyncio.sleep(self._vault.fresh + self._world.settings.ack_seconds + MARGIN)
+            await self._read_up()
+            if await self._vault.retired(self._partition, names):
+                break
         spent = [one for one in customers if await self._is_spent(one)]
         await self._vault.destroy(self._partition, [name for name in names if name.rpartition(b"\x00")[0] in spent])
         log.info("keys shredded", partition=self._partition, ids=len(spent), kept=len(customers) - len(spent))
+
+    async def _read_up(self) -> None:
+        """Until the state has all that is in the logs now."""
+        ends = {topic: end for topic, (_, end) in (await self._world.source.bounds(self._partition)).items()}
+        while any(self._committed()[topic] < end for topic, end in ends.items()):  # noqa: ASYNC110 - nobody tells us
+            await asyncio.sleep(LOOK)
 
     async def _is_spent(self, customer: bytes) -> bool:
         fold, value = self._world.fold(), await self._slot.customer(customer)

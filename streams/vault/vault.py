@@ -282,6 +282,11 @@ class Vault:
             self._pens.pop(customer, None)
         return list(words)
 
+    async def retired(self, partition: int, names: Collection[bytes]) -> bool:
+        """Whether they still are: Redis may have gone back to where they were not."""
+        words = await self._shelf.look(partition, list(names), patient=True)
+        return all(word is not None and not decode_key(word).writes for word in words)
+
     async def shred(self, partition: int, customers: Collection[bytes]) -> None:
         """All keys of these customers, for good. Raises kafka.Unavailable, KafkaError."""
         names = await self._all_of(partition, customers)
@@ -303,11 +308,15 @@ class Vault:
         self._count("shredded", len(keys))
 
     async def _all_of(self, partition: int, customers: Collection[bytes]) -> dict[bytes, DataKey]:
-        """The keys these customers have, by the topic: Redis may have forgotten one."""
-        wanted, words = set(customers), dict[bytes, DataKey]()
+        """The keys these customers have, by the topic: Redis may have forgotten one. Or it has gone back in time, and
+        holds one that was shredded: no more."""
+        wanted, words = set(customers), dict[bytes, bytes]()
         async for batch in self._ledger.read(partition):
-            words |= {n: decode_key(w) for n, w in batch if KID_MARK in n and n.partition(KID_MARK)[0] in wanted}
-        return {name: word for name, word in words.items() if not word.shredded}
+            words |= {name: w for name, w in batch if KID_MARK in name and name.partition(KID_MARK)[0] in wanted}
+        keys = {name: decode_key(word) for name, word in words.items()}
+        ended = {name: words[name] for name, key in keys.items() if key.shredded}
+        await self._shelf.put(partition, ended, patient=True)
+        return {name: key for name, key in keys.items() if name not in ended}
 
     def _by_partition(self, customers: Iterable[bytes]) -> dict[int, list[bytes]]:
         found = defaultdict(list)

@@ -219,3 +219,20 @@ async def test_customers_of_several_partitions_are_found_where_they_live() -> No
     pens = await vault.pens(names)
     records: list[Record] = [Sealed(name, pens[name].seal(CART, name), pens[name].headers) for name in names]
     assert await opened(house.vault(), records) == names and len(house.ledger.words) == 4
+
+
+async def test_a_hash_that_goes_back_in_time_is_shredded_again_and_retires_nobody() -> None:
+    house = House()
+    vault = house.vault()
+    records = await sealed(vault, CART, ANN, b"a")
+    before = dict(house.shelf.words[0])
+    names = await vault.retire(0, [ANN])
+    assert await vault.retired(0, names)
+    house.shelf.words[0] = dict(before)
+    assert not await vault.retired(0, names)
+    await vault.shred(0, [ANN])
+    house.shelf.words[0] = dict(before)
+    assert await lost(house.vault(), records) == 0, "until the erasure is read again"
+    await house.vault().shred(0, [ANN])
+    assert await lost(house.vault(), records) == 1 and house.counts["shredded"] == 1
+    assert not [word for word in house.shelf.words[0].values() if b"wrapped" in word]
