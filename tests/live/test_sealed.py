@@ -88,6 +88,7 @@ async def live(river: River, client: Client) -> None:
     await river.silence()
 
 
+@pytest.mark.timeout(400)
 async def test_sealed_logs_from_the_first_event_to_the_shredded_key(rivers: Rivers) -> None:
     river = sealed(rivers)
     await river.init()
