@@ -22,7 +22,7 @@ from processors.proposals import Conditions, Person, Proposal, of_event, of_held
 from processors.seen import repeated
 from processors.sight import look
 from processors.standing import Standing
-from processors.turn import Record, Turn
+from processors.turn import Lost, Record, Turn
 from schemas.customer import Customer, Decisions, Waiting, decode_customer, encode_customer
 from schemas.event import Event, decode_event
 from schemas.facts import FeedbackFacts
@@ -69,6 +69,15 @@ class Decider:
         else:
             self._events(turn, topic, records)
 
+    def pass_over(self, turn: Turn[Customer], topic: str, lost: Sequence[Lost]) -> None:
+        """Records of erased customers that nobody can read any more."""
+        if lost:
+            erasing.pass_over(turn, topic, lost)
+
+    def spent(self, customer: Customer) -> bool:
+        """Whether all that ever came under this id belonged to persons who were erased."""
+        return erasing.spent(customer)
+
     def awaken(self, turn: Turn[Customer], customers: Sequence[bytes]) -> None:
         """Fold the due timers, those of plays of highest priority first."""
         for key in customers:
@@ -100,6 +109,7 @@ class Decider:
         for record, key, customer, event in arrivals(turn, topic, records, decode_event):
             if customer.erased is not None:
                 erased += 1
+                turn.late.add(key)
                 if event.marker is not None:
                     erasing.deny(Home(turn, record, key, customer), topic, event.marker)
                 continue
@@ -141,6 +151,8 @@ class Decider:
         for record, key, customer, part in arrivals(turn, PARTS, records, decode_part):
             if customer.erased is not None or (part.marker is None and erasing.refuses(customer, PARTS)):
                 erased += 1
+                if customer.erased is not None:
+                    turn.late.add(key)
                 erasing.answer(Home(turn, record, key, customer), PARTS, part)
                 continue
             turn.changed.add(key)
@@ -202,6 +214,8 @@ class Decider:
         for record, key, customer, said in arrivals(turn, FEEDBACK, records, decode_feedback):
             if erasing.refuses(customer, FEEDBACK):
                 erased += 1
+                if customer.erased is not None:
+                    turn.late.add(key)
                 continue
             facts = customer.feedback
             if facts is None:

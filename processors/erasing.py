@@ -10,7 +10,7 @@ Nobody knows here what of the sent is still in the outbox. So ids of triggers st
 is told to judge what is pending (`Turn.erased`).
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
 from processors.markers import markers
@@ -18,6 +18,7 @@ from processors.owners import gone
 from processors.parcels import Home, part_of, send
 from processors.persons import BETWEEN, FACTS
 from processors.standing import uncount
+from processors.turn import Lost, Turn
 from schemas.customer import Customer, Erased, Identity
 from schemas.facts import FeedbackFacts
 from schemas.identity import Marker, Side
@@ -51,6 +52,7 @@ def erase(home: Home, topic: str, marker: Marker, time: float) -> None:
     customer.clickstream = customer.cart = customer.pos = customer.feedback = None
     customer.identity = None
     customer.erased = Erased(time, marker.by, marker.why)
+    home.turn.shred[home.key] = True
     home.turn.changed.add(home.key)
 
 
@@ -68,12 +70,37 @@ def empty(home: Home, topic: str) -> None:
         customer.feedback = FeedbackFacts(next=customer.feedback.next, seen=customer.feedback.seen)
 
 
+def spent(customer: Customer) -> bool:
+    """Whether all that ever came under this id belonged to persons who were erased: then its data keys may go. Asked of
+    every log's links, for nobody else may be on the way."""
+    if customer.erased is not None:
+        return True
+    identity = customer.identity
+    if identity is None or not gone(identity.owner):
+        return False
+    sides: list[Side[Any] | None] = [getattr(identity, topic) for topic in EVENTS]
+    if any(side is None or side.closed or not gone(side.owner) for side in sides):
+        return False
+    marks = [*identity.marks, *(mark for side in sides if side for mark in side.marks)]
+    return all(gone(mark.to) for mark in marks)
+
+
 def answer(home: Home, topic: str, part: Part) -> None:
     """Something of an erased customer's came from another id: it shall go there too."""
     if part.marker is not None:
         deny(home, topic, part.marker)
     elif part.belongings is not None or part.events or any(getattr(part, name) is not None for name in FACTS):
         spread(home, topic, part.path[-1:])
+
+
+def pass_over(turn: Turn[Customer], topic: str, lost: Sequence[Lost]) -> None:
+    """Nobody can read them any more. A part that still comes leads to who sent it, as one that can be read does."""
+    turn.counts[f"erased:{topic}"] += len(lost)
+    for one in lost:
+        key = one.record.key or b""
+        customer = turn.customers.get(key)
+        if one.sender and topic == PARTS and customer is not None and refuses(customer, PARTS):
+            spread(Home(turn, one.record, key, customer), PARTS, [one.sender])
 
 
 def forget(home: Home) -> None:

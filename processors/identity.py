@@ -40,6 +40,8 @@ def mark(home: Home, parcels: Parcels, topic: str, event: Event, marker: Marker)
     parcel = note(parcels, home)
     for owner in moved:
         parcel.told.setdefault(owner, [])
+    if marker.what == "erase" and erasing.spent(customer):
+        home.turn.shred[home.key] = False
 
 
 def own(known: Identity | None, side: Side[Any] | None, event: Event) -> bool:
@@ -88,6 +90,8 @@ def belong(home: Home, part: Part, marker: Marker) -> list[Event] | None:
         move(home, "" if marker.what == "erase" else before)
         if owners.gone(identity.owner):
             erasing.empty(home, PARTS)
+    if marker.what == "erase" and erasing.spent(home.customer):
+        home.turn.shred[home.key] = False
     return []
 
 

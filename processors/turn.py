@@ -29,13 +29,21 @@ class Record(Protocol):
         """Milliseconds since the epoch: when the log took it in."""
 
 
+class Lost(Struct):
+    """A record nobody can read any more: its customer's key was shredded."""
+
+    record: Record
+    sender: str = ""
+    """Of a part that told something: by whom."""
+
+
 class Fault(Struct, gc=False):
     """A record that could not be folded: it becomes a dead letter."""
 
     topic: str
     record: Record
     cause: str
-    """One of a few words, for counting: undecodable, invalid, keyless, misplaced."""
+    """One of a few words, for counting: undecodable, invalid, keyless, misplaced, unopened."""
     detail: str
     """What was wanted and what was got."""
 
@@ -50,10 +58,12 @@ class Turn(Generic[C]):
         "erased",
         "faults",
         "joins",
+        "late",
         "messages",
         "now",
         "returned",
         "revoked",
+        "shred",
         "until",
         "wake",
     )
@@ -78,6 +88,10 @@ class Turn(Generic[C]):
         """Customers whose decisions were erased: what is pending of theirs must be judged at the end of this turn."""
         self.joins: dict[tuple[bytes, str], Any] = {}
         """(customer, topic) -> facts of several ids as one, as far as they were asked for in this turn (`persons`)."""
+        self.shred: dict[bytes, bool] = {}
+        """Ids of erased persons, whose data keys must go; True: for good, else another's records may follow."""
+        self.late: set[bytes] = set()
+        """Erased ids of which something came all the same: a key it was sealed with must go too."""
         self.faults: list[Fault] = []
         self.counts: Counter[str] = Counter()
         """What the books count: `applied:<topic>`, `duplicate:<topic>`, `erased:<topic>`, `trigger:<play>`,
@@ -101,6 +115,12 @@ class Fold(Protocol[C]):
 
     def absorb(self, turn: Turn[C], topic: str, records: Sequence[Record]) -> None:
         """Fold records of one topic, in order."""
+
+    def pass_over(self, turn: Turn[C], topic: str, lost: Sequence[Lost]) -> None:
+        """Records of erased customers that nobody can read any more."""
+
+    def spent(self, customer: C) -> bool:
+        """Whether all that ever came under this id belonged to persons who were erased."""
 
     def awaken(self, turn: Turn[C], customers: Sequence[bytes]) -> None:
         """Fold the due timers. A customer that is not due after all only says again when it wants waking."""

@@ -15,6 +15,9 @@ POS: Final = "pos"
 FEEDBACK: Final = "feedback"
 DEAD_LETTERS: Final = "dead-letters"
 
+KEYS: Final = "keys"
+"""Data keys of customers, wrapped; compacted. There only where records are sealed."""
+
 EVENTS: Final = (CLICKSTREAM, CART, POS)
 """Topics whose records are events."""
 

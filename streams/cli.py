@@ -30,6 +30,7 @@ from streams.tools.rebuild import rebuild
 from streams.tools.replay.command import replay
 from streams.tools.segments import segments
 from streams.tools.triggers import triggers
+from streams.vault import NoKey
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -110,7 +111,7 @@ def main() -> None:
         app()
     except (BadSettings, Wrong, here.NotRunning, here.RunsAlready, BadPlaybook, parts.Missing) as exc:
         fail(str(exc), 2)
-    except (Foreign, Unavailable, Unfit, kafka.Unavailable, kafka.WrongTopics, parts.Failed) as exc:
+    except (Foreign, Unavailable, Unfit, kafka.Unavailable, kafka.WrongTopics, NoKey, parts.Failed) as exc:
         fail(str(exc), 1)
     except KeyboardInterrupt:
         sys.exit(130)

@@ -27,7 +27,7 @@ from aiokafka.protocol.fetch import FetchRequest
 from aiokafka.protocol.offset import OffsetRequest, OffsetResetStrategy
 from aiokafka.protocol.transaction import InitProducerIdRequest
 
-from schemas.topics import ALL, TRIGGERS
+from schemas.topics import ALL, KEYS, TRIGGERS
 from streams.settings import Settings
 
 Place = tuple[str, int]
@@ -38,6 +38,8 @@ PATIENCE: Final = 10.0
 """Seconds to wait for a leader, a topic or a coordinator that is not there yet."""
 TRIGGERS_KEPT_MS: Final = 400 * 86_400_000
 """As long as a playbook may ever ask to remember what was sent: it is read back after a loss."""
+SHREDDED_MS: Final = 86_400_000
+"""How long a shredded key may still lie in its log, until the broker compacts it."""
 EXISTS: Final = 36
 """TopicAlreadyExists: somebody else was faster."""
 UNREADY: Final = (14, 15, 16)
@@ -179,18 +181,20 @@ async def read_log(
     settings: Settings,
     topics: Sequence[str],
     *,
+    partitions: Sequence[int] | None = None,
     since: Mapping[Place, int] | None = None,
     follow: bool = False,
     committed: bool = True,
 ) -> AsyncGenerator[list[Logged], None]:
-    """Batches of records of all partitions; within one partition in order.
+    """Batches of records of all partitions, or of those named; within one partition in order.
 
     From the beginning, or from `since` where it names a place. Until the ends as of this call, or for ever (`follow`);
     a following read also gives empty batches, about each 50 ms when nothing comes, so its caller may look at the clock.
     Who leaves early closes it (`contextlib.aclosing`). Raises Unavailable.
     """
+    numbers = range(settings.partitions) if partitions is None else partitions
     async with connected(settings) as client:
-        limits = await bounds(client, places(topics, settings.partitions), committed=committed)
+        limits = await bounds(client, [(topic, one) for topic in topics for one in numbers], committed=committed)
     starts = {place: max(first, (since or {}).get(place, first)) for place, (first, _) in limits.items()}
     behind = {place for place, (_, end) in limits.items() if follow or starts[place] < end}
     if not behind:
@@ -255,7 +259,7 @@ async def create_topics(settings: Settings) -> list[str]:
 
 def _missing(described: Iterable[Mapping[str, Any]], settings: Settings) -> list[str]:
     have, partitions = {topic["topic"]: len(topic["partitions"]) for topic in described}, settings.partitions
-    names = [settings.topic(name) for name in ALL]
+    names = [settings.topic(name) for name in (*ALL, *([KEYS] if settings.encrypt else []))]
     wrong = [
         f"{name}: wanted {partitions}, got {have[name]}" for name in names if have.get(name, partitions) != partitions
     ]
@@ -272,6 +276,8 @@ def _topic(name: str, settings: Settings) -> NewTopic:
     configs = {"message.timestamp.type": "LogAppendTime"}
     if name == settings.topic(TRIGGERS):
         configs["retention.ms"] = str(TRIGGERS_KEPT_MS)
+    if name == settings.topic(KEYS):
+        configs |= {"cleanup.policy": "compact", "max.compaction.lag.ms": str(SHREDDED_MS)}
     return NewTopic(name, settings.partitions, -1, replica_assignments={}, topic_configs=configs)
 
 

@@ -33,6 +33,8 @@ class Metric(NamedTuple):
     help: str
 
 
+DATA_KEYS: Final = Metric("data_keys_total", "counter", ("outcome",), "customers' data keys: made, shredded")
+
 COLLECTOR: Final = (
     Metric("http_request_seconds", "histogram", ("route", "code"), "time to answer a request of the collector"),
     Metric("requests_refused_total", "counter", ("reason",), "requests answered with an error"),
@@ -41,6 +43,7 @@ COLLECTOR: Final = (
     Metric("produce_seconds", "histogram", (), "time until Kafka acknowledged a round of batches"),
     Metric("produce_failures_total", "counter", ("reason",), "rounds of batches that Kafka did not acknowledge"),
     Metric("produce_records", "histogram", (), "records in a round of batches"),
+    DATA_KEYS,
     Metric("inflight_bytes", "gauge", (), "bytes of requests that wait for Kafka"),
     Metric("kafka_ready", "gauge", (), "1: Kafka answers and has all topics; 0: the collector answers 503"),
 )
@@ -67,6 +70,7 @@ ENGINE: Final = (
     Metric("turn_records", "histogram", (), "records in a turn"),
     Metric("commit_seconds", "histogram", (), "from sending a turn's commit to its answer being taken up"),
     Metric("relay_seconds", "histogram", (), "time until Kafka acknowledged a batch of triggers"),
+    DATA_KEYS,
     Metric("terms_total", "counter", (), "terms begun"),
     Metric("terms_ended_total", "counter", ("why",), "terms ended, by the exception that ended them"),
     Metric("term_begin_seconds", "histogram", (), "from acquiring a partition to serving it"),
@@ -83,7 +87,7 @@ API: Final = (
 )
 """What a profile API counts."""
 
-ALL: Final = COLLECTOR + ENGINE + API
+ALL: Final = COLLECTOR + tuple(row for row in ENGINE if row not in COLLECTOR) + API
 
 _KINDS: Final = {"counter": Counter, "gauge": Gauge, "histogram": Histogram}
 _COUNTS: Final = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000, 2_000, 5_000)

@@ -3,18 +3,44 @@
 Every variable begins with `KAIROS_`. `python -m streams.settings` prints README's table; a test compares the two.
 """
 
+import base64
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field, ValidationError
+from pydantic import AfterValidator, Field, ValidationError, ValidationInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 PREFIX = "KAIROS_"
+SECRET = frozenset(("encryption_keys",))
+"""Never shown, not even where they are at fault."""
 
 
 def _write_keys(text: str) -> str:
     WriteKey.parse(text)
+    return text
+
+
+MASTER_BYTES = 32
+
+
+def master_keys(text: str) -> list[bytes]:
+    """Master keys in base64, several by commas. Raises ValueError, which never says what was given."""
+    keys = []
+    for number, part in enumerate(filter(None, (p.strip() for p in text.split(","))), 1):
+        try:
+            key = base64.b64decode(part, validate=True)
+        except ValueError:
+            raise ValueError(f"wanted {MASTER_BYTES} bytes in base64 as key {number}; got no base64") from None
+        if len(key) != MASTER_BYTES:
+            raise ValueError(f"wanted {MASTER_BYTES} bytes in base64 as key {number}; got {len(key)} bytes")
+        keys.append(key)
+    return keys
+
+
+def _master_keys(text: str, others: ValidationInfo) -> str:
+    if not master_keys(text) and others.data.get("encrypt"):
+        raise ValueError("wanted at least one key, for KAIROS_ENCRYPT is on; got none")
     return text
 
 
@@ -83,6 +109,15 @@ class Settings(BaseSettings):
     identity_secret: str = Field(
         "",
         description="secret of identity tokens, by which a browser may link its anonymousId; empty: none is believed",
+    )
+    encrypt: bool = Field(
+        False, description="seal what collector and relay write with a key a customer; see Sealed logs"
+    )
+    encryption_keys: Annotated[str, AfterValidator(_master_keys)] = Field(
+        "",
+        validate_default=True,
+        repr=False,
+        description="master keys, each 32 bytes in base64, several by commas: the first wraps new keys, all unwrap",
     )
     event_bytes: int = Field(32_768, ge=1024, description="largest event, bytes")
     batch_bytes: int = Field(512_000, ge=1024, description="largest batch after inflating, bytes")
@@ -158,6 +193,10 @@ class Settings(BaseSettings):
         """The write keys, parsed."""
         return WriteKey.parse(self.write_keys)
 
+    def masters(self) -> list[bytes]:
+        """The master keys; none: nothing sealed can be read."""
+        return master_keys(self.encryption_keys)
+
     def environment(self) -> dict[str, str]:
         """These settings as variables, for a process we start. Only what differs from the defaults."""
         changed = self.model_dump(mode="json", exclude_defaults=True)
@@ -176,7 +215,8 @@ def read_settings(**given: object) -> Settings:
         faults = []
         for fault in exc.errors():
             name = PREFIX + str(fault["loc"][0]).upper()
-            faults.append(f"  {name}={fault['input']!r}: {fault['msg']}")
+            got = "..." if fault["loc"][0] in SECRET else repr(fault["input"])
+            faults.append(f"  {name}={got}: {fault['msg']}")
         raise BadSettings("settings: " + str(len(faults)) + " at fault\n" + "\n".join(faults)) from None
 
 

@@ -10,7 +10,7 @@ import signal
 import time
 import traceback
 from collections.abc import Awaitable, Callable
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import orjson
 import structlog
@@ -22,6 +22,10 @@ from streams.collector.keys import Keyring
 from streams.collector.producer import Producer
 from streams.metrics import COLLECTOR, Metrics
 from streams.settings import Settings
+from streams.vault import open_vault
+
+if TYPE_CHECKING:
+    from streams.vault.vault import Vault
 
 CALLS: Final = {
     **{name: name for name in ("track", "identify", "page", "screen", "group", "alias")},
@@ -38,9 +42,10 @@ Handler = Callable[[web.Request], Awaitable[web.Response]]
 class Collector:
     """Routes to the intake, and what watches over it."""
 
-    def __init__(self, settings: Settings, producer: Producer, metrics: Metrics) -> None:
+    def __init__(self, settings: Settings, producer: Producer, metrics: Metrics, vault: "Vault | None" = None) -> None:
         self._settings, self._producer, self._metrics = settings, producer, metrics
-        self._intake = Intake(settings, Keyring(settings.keys(), settings.rate_per_key), producer, metrics)
+        keyring = Keyring(settings.keys(), settings.rate_per_key)
+        self._intake = Intake(settings, keyring, producer, metrics, vault)
         self._log = structlog.get_logger()
         self.draining = False
 
@@ -123,7 +128,8 @@ async def serve(settings: Settings, listening: Callable[[str], None] | None = No
     """Run a collector until SIGTERM or SIGINT. `listening` is told the URL. Raises OSError when the port is taken."""
     metrics = Metrics(COLLECTOR)
     producer = Producer(settings, metrics)
-    collector = Collector(settings, producer, metrics)
+    vault = open_vault(settings, lambda what, many: metrics("data_keys_total", what).inc(many))
+    collector = Collector(settings, producer, metrics, vault if settings.encrypt else None)
     runner = collector.runner()
     stop = _stopped()
     await runner.setup()
@@ -142,6 +148,8 @@ async def serve(settings: Settings, listening: Callable[[str], None] | None = No
         collector.draining = True
         await runner.cleanup()
         await producer.close(sending)
+        if vault:
+            await vault.close()
 
 
 async def listen(runner: web.AppRunner, settings: Settings) -> str:

@@ -2,18 +2,24 @@
 
 import time
 import uuid
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import structlog
 from aiohttp import web
 
 from schemas import wire
+from schemas.datakey import sealable
 from streams.collector import answers
 from streams.collector.body import Budget, read_body
 from streams.collector.keys import Key, Keyring, Prover, named_key
 from streams.collector.producer import Letter, NotTaken, Producer
+from streams.kafka import Unavailable
 from streams.metrics import Metrics
 from streams.settings import Settings
+
+if TYPE_CHECKING:
+    from streams.vault.cipher import Pen
+    from streams.vault.vault import Vault
 
 LETTER_BYTES: Final = 65_536
 """Of an event or a body that is not taken, the first so many bytes are kept."""
@@ -22,7 +28,16 @@ LETTER_BYTES: Final = 65_536
 class Intake:
     """Takes in requests of one kind after another; knows nothing of routes."""
 
-    def __init__(self, settings: Settings, keyring: Keyring, producer: Producer, metrics: Metrics) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        keyring: Keyring,
+        producer: Producer,
+        metrics: Metrics,
+        vault: "Vault | None" = None,
+    ) -> None:
+        """`vault`: seals what leaves; None: it leaves as it came."""
+        self._vault = vault
         self._settings, self._keyring, self._producer, self._metrics = settings, keyring, producer, metrics
         self._prover = Prover(settings.identity_secret)
         self._budget = Budget(settings.inflight_bytes, metrics("inflight_bytes"))
@@ -81,8 +96,12 @@ class Intake:
         if not records and not bad:
             return
         try:
-            await self._producer.put(records, [_letter(item, source) for item in bad])
-        except NotTaken as exc:
+            letters = [_letter(item, source) for item in bad]
+            if self._vault is None:
+                await self._producer.put(records, letters)
+            else:
+                await self._producer.put(records, letters, await self._pens(records, letters))
+        except (NotTaken, Unavailable) as exc:
             raise answers.unavailable("unavailable", str(exc)) from None
         counts: dict[str, int] = {}
         for topic, _, _ in records:
@@ -91,6 +110,14 @@ class Intake:
             self._metrics("events_received_total", source, topic).inc(count)
         for item in bad:
             self._metrics("dead_letters_total", "http", item.fault.reason).inc()
+
+    async def _pens(self, records: list[wire.Record], letters: list[Letter]) -> "dict[bytes, Pen]":
+        """What seals them. A body nobody can be named for stays as it is. Raises NotTaken, Unavailable."""
+        if self._producer.trouble:  # else each request would wait for a Kafka that is away
+            raise NotTaken(self._producer.trouble)
+        assert self._vault
+        named = (letter for letter, _, _ in letters if letter is not None and sealable(letter))
+        return await self._vault.pens([*(key for _, key, _ in records), *named])
 
 
 def _letter(bad: wire.Bad, source: str) -> Letter:

@@ -13,18 +13,21 @@ import asyncio
 import time
 from collections.abc import Sequence
 from contextlib import suppress
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 from zlib import crc32
 
 import structlog
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
-from schemas.topics import CART, CLICKSTREAM, DEAD_LETTERS, FEEDBACK, POS
+from schemas.topics import CART, CLICKSTREAM, DEAD_LETTERS, FEEDBACK, KEYS, POS
 from schemas.wire import Record
 from streams.kafka import connect, connected, probe_transactions
 from streams.metrics import Metrics
 from streams.settings import Settings
+
+if TYPE_CHECKING:
+    from streams.vault.cipher import Pen
 
 TOPICS: Final = (CLICKSTREAM, CART, POS, FEEDBACK, DEAD_LETTERS)
 BATCH_BYTES: Final = 900_000
@@ -76,7 +79,8 @@ class Producer:
 
     def __init__(self, settings: Settings, metrics: Metrics) -> None:
         self._settings, self._metrics = settings, metrics
-        self._names = {topic: settings.topic(topic) for topic in TOPICS}
+        topics = (*TOPICS, KEYS) if settings.encrypt else TOPICS
+        self._names = {topic: settings.topic(topic) for topic in topics}
         self._kafka: AIOKafkaProducer | None = None
         self._round: _Round | None = None
         self._wake = asyncio.Event()
@@ -91,8 +95,11 @@ class Producer:
         """Connected, all topics there, and Kafka answered lately."""
         return not self.trouble and time.monotonic() - self._heard < HEARD_SECONDS
 
-    def put(self, records: Sequence[Record], letters: Sequence[Letter] = ()) -> asyncio.Future[None]:
-        """Add to the next round. The future is done when Kafka has all of them; it raises NotTaken. Raises NotTaken."""
+    def put(
+        self, records: Sequence[Record], letters: Sequence[Letter] = (), pens: "dict[bytes, Pen] | None" = None
+    ) -> asyncio.Future[None]:
+        """Add to the next round. The future is done when Kafka has all of them; it raises NotTaken. Raises NotTaken.
+        `pens`: what seals them, by customer."""
         if self.trouble or self._kafka is None:
             raise NotTaken(self.trouble)
         round = self._round or self._new_round()
@@ -100,12 +107,19 @@ class Producer:
         open = round.open
         for topic, key, value in records:
             place = (topic, crc32(key) % partitions)
+            if pens is not None:
+                pen = pens[key]
+                self._append(round, place, key, pen.seal(topic, value), pen.headers)
+                touched.add(place)
+                continue
             builder = open.get(place)
             if builder is None or builder.append(timestamp=None, key=key, value=value) is None:
                 self._append(round, place, key, value, [])
             touched.add(place)
         for letter, value, headers in letters:
             place = (DEAD_LETTERS, crc32(letter or value) % partitions)
+            if pens is not None and letter in pens:
+                value, headers = pens[letter].seal(DEAD_LETTERS, value), [*headers, *pens[letter].headers]
             self._append(round, place, letter, value, headers)
             touched.add(place)
         round.records += len(records) + len(letters)

@@ -17,16 +17,20 @@ import time
 from collections import deque
 from collections.abc import Callable, Collection, Iterable, Sequence
 from contextlib import suppress
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from aiokafka import AIOKafkaProducer
 from aiokafka.producer import sender
 
-from schemas.topics import DEAD_LETTERS, TRIGGERS, partition_of
+from schemas.topics import DEAD_LETTERS, KEYS, TRIGGERS, partition_of
 from schemas.turn import Message
+from streams.engine.sealing import Pens, pens_of, seal, secret
 from streams.kafka import connect
 from streams.settings import Settings
 from streams.state.store import Slot
+
+if TYPE_CHECKING:
+    from streams.vault.vault import Vault
 
 BATCH_BYTES = 1 << 19
 TRANSACTION_MS = 10_000
@@ -34,6 +38,7 @@ TRANSACTION_MS = 10_000
 MARKER_WAIT = 0.001
 """Seconds aiokafka waits when a transaction meets the markers of the one before; its own 20 ms set the latency's
 tail."""
+
 
 Leaving = tuple[str, Message]
 """(id, message)."""
@@ -56,18 +61,25 @@ Place = tuple[str, int]
 
 
 def fill(
-    producer: AIOKafkaProducer, leaving: deque[Leaving], settings: Settings, partition: int
+    producer: AIOKafkaProducer, leaving: deque[Leaving], settings: Settings, partition: int, pens: Pens = None
 ) -> tuple[list[Leaving], dict[Place, Any]]:
     """As much as fits into one log batch a place. Answers what was taken, and the batches. `partition`: whose outbox it
-    is."""
+    is. `pens`: where things leave sealed, by whom: who has none waits for the next batch."""
     taken: list[Leaving] = []
     batches: dict[Place, Any] = {}
     while leaving:
         id, message = leaving[0]
+        if message.topic == KEYS:
+            break
+        value, headers = message.value, message.headers
+        if pens is not None and secret(message):
+            if message.key not in pens:
+                break
+            value, headers = seal(message, pens[message.key])
         place = settings.topic(message.topic), goes_to(message, settings.partitions, partition)
         if place not in batches:
             batches[place] = producer.create_batch()
-        appended = batches[place].append(timestamp=None, key=message.key, value=message.value, headers=message.headers)
+        appended = batches[place].append(timestamp=None, key=message.key, value=value, headers=headers)
         if appended is None:
             break
         taken.append((id, message))
@@ -85,11 +97,11 @@ def goes_to(message: Message, partitions: int, partition: int) -> int:
 class TransactionalOutlet:
     """A producer with a `transactional.id`: fenced, one transaction a batch."""
 
-    def __init__(self, settings: Settings, partition: int) -> None:
+    def __init__(self, settings: Settings, partition: int, vault: "Vault | None" = None) -> None:
         sender.BACKOFF_OVERRIDE = (
             MARKER_WAIT  # a module's constant, read at each call: no producer has a setting for it
         )
-        self._settings, self._partition = settings, partition
+        self._settings, self._partition, self._vault = settings, partition, vault
         self._producer = AIOKafkaProducer(
             **connect(settings),
             acks="all",
@@ -103,7 +115,10 @@ class TransactionalOutlet:
         await self._producer.start()
 
     async def send(self, leaving: deque[Leaving]) -> list[Leaving]:
-        taken, batches = fill(self._producer, leaving, self._settings, self._partition)
+        pens = await pens_of(self._vault, leaving)
+        taken, batches = fill(self._producer, leaving, self._settings, self._partition, pens)
+        if not taken:  # what was first has been taken back meanwhile
+            return taken
         await self._producer.begin_transaction()
         sent = [await self._producer.send_batch(b, topic, partition=p) for (topic, p), b in batches.items()]
         await asyncio.gather(*sent)
@@ -122,14 +137,19 @@ class TransactionalOutlet:
 class PlainOutlet:
     """The worker's one producer without transactions, lent to a partition."""
 
-    def __init__(self, settings: Settings, partition: int, producer: AIOKafkaProducer) -> None:
-        self._settings, self._partition, self._producer = settings, partition, producer
+    def __init__(
+        self, settings: Settings, partition: int, producer: AIOKafkaProducer, vault: "Vault | None" = None
+    ) -> None:
+        self._settings, self._partition, self._producer, self._vault = settings, partition, producer, vault
 
     async def fence(self) -> None:
         """Nothing to fence with: repeats are possible, and told apart by their ids."""
 
     async def send(self, leaving: deque[Leaving]) -> list[Leaving]:
-        taken, batches = fill(self._producer, leaving, self._settings, self._partition)
+        pens = await pens_of(self._vault, leaving)
+        taken, batches = fill(self._producer, leaving, self._settings, self._partition, pens)
+        if not taken:  # what was first has been taken back meanwhile
+            return taken
         sent = [await self._producer.send_batch(b, topic, partition=p) for (topic, p), b in batches.items()]
         await asyncio.gather(*sent)
         return taken
@@ -141,8 +161,15 @@ class PlainOutlet:
 class Relay:
     """Takes what a term has committed out of the house."""
 
-    def __init__(self, slot: Slot, outlet: Outlet, seen: Callable[[Sequence[Leaving], float], None]) -> None:
-        self._slot, self._outlet, self._seen = slot, outlet, seen
+    def __init__(
+        self,
+        slot: Slot,
+        outlet: Outlet,
+        seen: Callable[[Sequence[Leaving], float], None],
+        shred: Callable[[Leaving], None] | None = None,
+    ) -> None:
+        """`shred`: takes wishes to shred keys, when all that was decided before them is in Kafka."""
+        self._slot, self._outlet, self._seen, self._shred = slot, outlet, seen, shred
         self._queue: deque[Leaving] = deque()
         self._some = asyncio.Event()
         self.letters: list[str] = []
@@ -167,6 +194,12 @@ class Relay:
         self._queue.clear()
         self._queue.extend(kept)
 
+    async def left(self, ids: Sequence[str]) -> None:
+        """These have been carried out otherwise."""
+        self.letters += ids
+        self._seen([], 0.0)
+        await self._slot.trim([id.encode() for id in ids])
+
     async def run(self) -> None:
         """Send for ever. Raises KafkaError or ConnectionError, which ends the term."""
         trimming: asyncio.Task[None] | None = None
@@ -175,6 +208,11 @@ class Relay:
                 await self._some.wait()
                 if not self._queue:
                     self._some.clear()
+                    continue
+                if self._queue[0][1].topic == KEYS:
+                    wish = self._queue.popleft()
+                    if self._shred:  # else the wish waits in the outbox until somebody has keys again
+                        self._shred(wish)
                     continue
                 begun = time.perf_counter()
                 taken = await self._outlet.send(self._queue)

@@ -52,6 +52,10 @@ class Telemetry:
             if message.since and message.topic == TRIGGERS:
                 self._metrics("event_to_trigger_seconds").observe(max(0.0, now - message.since))
 
+    def keys(self, outcome: str, many: int) -> None:
+        """Told by the vault."""
+        self._metrics("data_keys_total", outcome).inc(many)
+
     def began(self, partition: int, steps: Mapping[str, float]) -> None:
         self._metrics("terms_total").inc()
         self._metrics("term_begin_seconds").observe(sum(steps.values()))

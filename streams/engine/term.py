@@ -16,6 +16,7 @@ from schemas.topics import INPUTS, TRIGGERS
 from streams.engine.fetch import Fetch
 from streams.engine.inbox import Inbox
 from streams.engine.relay import Leaving, Outlet, Relay
+from streams.engine.shredder import Shredder
 from streams.engine.turn import Turns
 from streams.engine.world import Halt, World
 from streams.state.meta import outdated, positions
@@ -27,8 +28,10 @@ log = structlog.get_logger()
 class Term:
     """One term of one partition, from `open` on: what lies before knows nothing."""
 
-    def __init__(self, partition: int, world: World, inbox: Inbox, relay: Relay, turns: Turns) -> None:
-        self.partition, self.world = partition, world
+    def __init__(
+        self, partition: int, world: World, inbox: Inbox, relay: Relay, turns: Turns, shredder: Shredder | None
+    ) -> None:
+        self.partition, self.world, self._shredder = partition, world, shredder
         self.inbox, self.relay, self.turns = inbox, relay, turns
         self._tasks = asyncio.TaskGroup()
         self._gaps: asyncio.Queue[tuple[str, int]] = asyncio.Queue()
@@ -45,6 +48,8 @@ class Term:
         """Drain up to `end`, judge, then serve until an exception ends it: that of any of its tasks."""
         async with self._tasks:
             self._tasks.create_task(self.relay.run())
+            if self._shredder:
+                self._tasks.create_task(self._shredder.run(self.relay))
             self._tasks.create_task(self._heal())
             self._open = True
             await self.world.source.seek(self.partition, self.inbox.expected, {TRIGGERS})
@@ -111,13 +116,15 @@ async def begin(partition: int, world: World, outlet: Outlet) -> tuple[Term, int
     inbox = Inbox(partition, begins, world.source.ends)
 
     def seen(taken: Sequence[Leaving], seconds: float) -> None:
-        world.watch.left(partition, taken, seconds)
+        if taken:
+            world.watch.left(partition, taken, seconds)
         if relay.letters:
             inbox.arrived.set()  # there is something to commit
 
-    relay = Relay(slot, outlet, seen)
+    shredder = Shredder(partition, slot, world, lambda: turns.committed) if world.vault else None
+    relay = Relay(slot, outlet, seen, shredder.put if shredder else None)
     turns = Turns(partition, slot, inbox, relay, world, token, opened)
-    return Term(partition, world, inbox, relay, turns), bounds[TRIGGERS][1], begun
+    return Term(partition, world, inbox, relay, turns, shredder), bounds[TRIGGERS][1], begun
 
 
 def check(partition: int, partitions: int, opened: Opened, bounds: Mapping[str, tuple[int, int]]) -> dict[str, int]:

@@ -12,19 +12,25 @@ so timers need no polling.
 
 import asyncio
 from collections import Counter
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from processors.turn import Fold, Turn
-from schemas.topics import DEAD_LETTERS, TRIGGERS, partition_of
+from processors.turn import Fault, Fold, Turn
+from schemas.datakey import Shred, encode_shred, kid_of
+from schemas.topics import DEAD_LETTERS, KEYS, TRIGGERS, partition_of
 from schemas.turn import Message, TurnRecord, decode_message, encode_message, encode_turn
 from streams.engine.inbox import Batch, Inbox
 from streams.engine.poison import Poison
 from streams.engine.relay import Leaving, Relay
-from streams.engine.world import World
+from streams.engine.sealing import SEALED
+from streams.engine.world import Halt, World
 from streams.state.store import Commit, Committed, Opened, Slot
+from streams.vault import NoKey
+
+if TYPE_CHECKING:
+    from streams.vault.vault import Read
 
 IDLE_COMMIT = 0.5
 """Seconds after which positions that moved without a change are committed."""
@@ -58,6 +64,8 @@ class Gathered:
     batches: list[Batch] = field(default_factory=list)
     due: list[bytes] = field(default_factory=list)
     judged: list[Leaving] | None = None
+    opened: set[bytes] = field(default_factory=set)
+    """Customers of whom something was sealed, and could be opened."""
 
 
 class Turns:
@@ -100,9 +108,10 @@ class Turns:
     async def _run(self, gathered: Gathered) -> None:
         fold = self.world.fold()
         keys = await self._load(gathered)
+        read = await self._open(gathered) if self.world.vault else []
         until = self.inbox.caught_up() - self.world.settings.clock_bound if self.ready else 0.0
         turn = Turn(self.world.now(), until, self._customers)
-        self._decide(fold, turn, gathered)
+        self._decide(fold, turn, gathered, read)
         something = turn.changed or turn.messages or turn.counts or turn.faults or gathered.judged is not None
         if something or not gathered.batches or len(self._left) > LEFT_MOST:
             await self._commit(fold, turn, gathered, keys)
@@ -156,10 +165,26 @@ class Turns:
                 self._customers[key] = fold.blank() if value is None else fold.decode(value)
         return wanted
 
+    async def _open(self, gathered: Gathered) -> "list[Read]":
+        """Put what was sealed back as it was. Answers what of it nobody can read, or not as it says."""
+        assert self.world.vault
+        try:
+            found = await self.world.vault.read([(topic, fetch.records) for topic, fetch in gathered.batches])
+        except NoKey as exc:
+            raise Halt(str(exc)) from None
+        for (_, fetch), read in zip(gathered.batches, found, strict=True):
+            fetch.records = read.plain
+            gathered.opened |= read.opened
+        return [read for read in found if read.lost or read.odd]
+
     # -- decide
 
-    def _decide(self, fold: Fold[Any], turn: Turn[Any], gathered: Gathered) -> None:
+    def _decide(self, fold: Fold[Any], turn: Turn[Any], gathered: Gathered, unread: "Sequence[Read]" = ()) -> None:
         """Fold it all."""
+        for read in unread:
+            if read.lost:
+                fold.pass_over(turn, read.topic, read.lost)
+            turn.faults += [Fault(read.topic, record, "unopened", wrong) for record, wrong in read.odd]
         for topic, fetch in gathered.batches:
             if fetch.records:
                 fold.absorb(turn, topic, fetch.records)
@@ -169,7 +194,8 @@ class Turns:
             gathered.judged = self._pending_of(turn.erased)
         if gathered.judged is not None:
             fold.judge(turn, [(id, m.key or b"") for id, m in gathered.judged if m.topic == TRIGGERS])
-        self._poison.watch(sum(len(fetch.records) for _, fetch in gathered.batches), turn.faults)
+        records = sum(len(fetch.records) for _, fetch in gathered.batches) + sum(len(read.odd) for read in unread)
+        self._poison.watch(records, turn.faults)
         self._left += turn.returned + turn.revoked
         if self.ready:
             self._recall(turn.revoked)
@@ -204,6 +230,8 @@ class Turns:
         leaving = [*turn.messages, *self._dead_letters(turn)]
         for _, message in leaving:
             message.sequence = self._sequence = self._sequence + 1
+        if self.world.vault:
+            leaving += self._shreds(turn, gathered.opened)
         before = self._flight.commit.new_token if self._flight else self._token
         after = self.world.nonce()
         ahead = {t: (self._written[t], p) for t, p in self.inbox.gathered.items() if p != self._written[t]}
@@ -241,11 +269,22 @@ class Turns:
             turn.counts[f"dead_lettered:{fault.topic}"] += 1
             place = f"{fault.topic}/{self.partition}/{fault.record.offset}"
             headers = [("reason", fault.cause), ("detail", fault.detail[:500]), ("place", place)]
+            if fault.cause == "unopened":
+                headers.append((SEALED, kid_of(fault.record).decode()))
             message = Message(
                 DEAD_LETTERS, fault.record.key, fault.record.value, [(n, text.encode()) for n, text in headers]
             )
             letters.append((f"dead:{place}", message))
         return letters
+
+    def _shreds(self, turn: Turn[Any], opened: set[bytes]) -> list[Leaving]:
+        """Wishes to shred keys, behind all that follows from the erasure: it is told by what they make unreadable."""
+        wishes = []
+        for customer, forever in (turn.shred | dict.fromkeys(turn.late & opened, True)).items():
+            self._sequence += 1
+            wish = Message(KEYS, customer, encode_shred(Shred(forever)), [], sequence=self._sequence)
+            wishes.append((f"shred:{self._sequence}", wish))
+        return wishes
 
     async def _settle(self, keep: Collection[bytes] = ()) -> None:
         """Wait for the commit in flight. Only now is it true. `keep`: customers the next commit may change."""

@@ -28,6 +28,7 @@ from streams.kafka import Unavailable, connect, connected, probe_transactions
 from streams.settings import Settings
 from streams.state import open_store
 from streams.state.store import Unfit
+from streams.vault import open_vault
 
 log = structlog.get_logger()
 EXIT_CRASH = 70
@@ -42,6 +43,7 @@ class Worker:
         self.settings = settings
         self.store = open_store(settings)
         self.telemetry = Telemetry(self)
+        self.vault = open_vault(settings, self.telemetry.keys)
         self.watchdog = Watchdog(settings.watchdog_seconds, settings.kafka)
         self.playbooks = Playbooks(settings, self.store)
         self.partitions: dict[int, Partition] = {}
@@ -52,7 +54,15 @@ class Worker:
         self._datadir = tempfile.TemporaryDirectory(prefix="kairos-")  # Faust makes one, and needs none
         self.seam = Seam(settings, self, self._datadir.name, self.watchdog.alive)
         self._world = World(
-            settings, self.store, self.seam, self.telemetry, self._outlet, self.playbooks.fold, time.time, nonce
+            settings,
+            self.store,
+            self.seam,
+            self.telemetry,
+            self._outlet,
+            self.playbooks.fold,
+            time.time,
+            nonce,
+            self.vault,
         )
 
     # -- what the seam asks (Crew)
@@ -89,8 +99,8 @@ class Worker:
 
     def _outlet(self, partition: int) -> Outlet:
         if self._plain is not None:
-            return PlainOutlet(self.settings, partition, self._plain)
-        return TransactionalOutlet(self.settings, partition)
+            return PlainOutlet(self.settings, partition, self._plain, self.vault)
+        return TransactionalOutlet(self.settings, partition, self.vault)
 
     # -- from start to end
 
@@ -159,6 +169,8 @@ class Worker:
         except TimeoutError:
             log.warning("Faust hangs in stop", seconds=STOP_SECONDS)
             os._exit(0)
+        if self.vault:
+            await self.vault.close()
         await self.store.close()
         self._datadir.cleanup()
 

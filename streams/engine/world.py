@@ -2,13 +2,16 @@
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from processors.turn import Fold, Turn
 from streams.engine.fetch import Ends
 from streams.engine.relay import Leaving, Outlet
 from streams.settings import Settings
 from streams.state.store import Store
+
+if TYPE_CHECKING:
+    from streams.vault.vault import Vault
 
 
 class Halt(Exception):
@@ -55,3 +58,5 @@ class World:
     now: Callable[[], float]
     nonce: Callable[[], bytes]
     """A fresh random token."""
+    vault: "Vault | None" = None
+    """None: nothing is sealed, and nothing sealed can be read."""

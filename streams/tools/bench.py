@@ -13,10 +13,11 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from .asking import Wrong
 
 ROOT = Path(__file__).parents[2]
+NAMES = "throughput, latency, collector, linked, sealed-throughput, sealed-collector, profile"
 
 
 def bench(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="throughput, latency, collector, linked, profile or all")],
+    name: Annotated[str, typer.Argument(metavar="NAME", help=f"{NAMES} or all")],
     rounds: Annotated[int, typer.Option(min=1, max=100, help="rounds; medians are told")] = 5,
     as_json: Annotated[bool, typer.Option("--json", help="each report as one JSON line")] = False,
 ) -> None:

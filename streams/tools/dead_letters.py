@@ -4,7 +4,7 @@ import base64
 from collections import Counter
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
 import typer
@@ -13,12 +13,20 @@ from aiokafka.errors import KafkaError
 from rich.console import Console
 from rich.text import Text
 
+from schemas.datakey import KID
 from schemas.topics import DEAD_LETTERS, INPUTS, partition_of
 from streams import kafka
+from streams.engine.sealing import SEALED
 from streams.settings import Settings
 from streams.tools.asking import ask
+from streams.vault import vault_of
+
+if TYPE_CHECKING:
+    from streams.vault.cipher import Pen
+    from streams.vault.vault import Vault
 
 app = typer.Typer(no_args_is_help=True, help="List, show and send again what could not be read.")
+SHREDDED = " (what it said was erased with its customer)"
 SHOWN = 60
 """Characters of a value in the list."""
 
@@ -39,6 +47,10 @@ class Letter(msgspec.Struct):
     value: str
     raw_key: bytes | None = None
     raw_value: bytes | None = None
+    sealed: bytes = b""
+    """Nobody could open it: the id of the key it says it is sealed with."""
+    gone: bool = False
+    """What it said was erased with its customer."""
 
     def told(self) -> dict[str, Any]:
         """For machines. `value_base64` only where the value is no text."""
@@ -119,13 +131,24 @@ def redrive(
 async def letters(settings: Settings, reason: str, topic: str, places: list[str]) -> AsyncGenerator[Letter, None]:
     """Those that fit, each place once. Raises kafka.Unavailable."""
     seen: set[str] = set()
-    async with aclosing(kafka.read_log(settings, [settings.topic(DEAD_LETTERS)])) as batches:
+    async with (
+        vault_of(settings) as vault,
+        aclosing(kafka.read_log(settings, [settings.topic(DEAD_LETTERS)])) as batches,
+    ):
         async for batch in batches:
-            for letter in map(read, batch):
+            for letter in await unsealed(vault, batch):
                 name = letter.at if letter.place == "http" else letter.place
                 if name not in seen and fits(letter, reason, topic, places):
                     seen.add(name)
                     yield letter
+
+
+async def unsealed(vault: "Vault | None", batch: list[kafka.Logged]) -> list[Letter]:
+    """As they were before they were sealed. Of who was erased only that there is one. Raises NoKey."""
+    if vault is None:
+        return [read(record, record.value) for record in batch]
+    values = await vault.values(DEAD_LETTERS, batch)
+    return [read(record, value) for record, value in zip(batch, values, strict=True)]
 
 
 def fits(letter: Letter, reason: str, topic: str, places: list[str]) -> bool:
@@ -135,21 +158,23 @@ def fits(letter: Letter, reason: str, topic: str, places: list[str]) -> bool:
     return not places or letter.place in places or letter.at in places
 
 
-def read(record: kafka.Logged) -> Letter:
-    """A record of the topic, in words."""
+def read(record: kafka.Logged, value: bytes | None) -> Letter:
+    """A record of the topic, in words. `value`: as it was before it was sealed."""
     headers = {name: value.decode(errors="replace") for name, value in record.headers}
-    place = headers.get("place", "")
+    place, gone = headers.get("place", ""), value is None and KID in headers
     return Letter(
         at=f"{DEAD_LETTERS}/{record.partition}/{record.offset}",
         place=place,
         topic=place.split("/")[0] if "/" in place else "",
         reason=headers.get("reason", ""),
-        detail=headers.get("detail", ""),
+        detail=headers.get("detail", "") + (SHREDDED if gone else ""),
         time=record.timestamp / 1000.0,
         key=None if record.key is None else record.key.decode(errors="replace"),
-        value=(record.value or b"").decode(errors="replace"),
+        value=(value or b"").decode(errors="replace"),
         raw_key=record.key,
-        raw_value=record.value,
+        raw_value=value,
+        sealed=headers.get(SEALED, "").encode(),
+        gone=gone,
     )
 
 
@@ -157,30 +182,42 @@ def why_not(letter: Letter) -> str:
     """Why a letter cannot be sent again; empty when it can."""
     if letter.topic not in INPUTS:
         return "came over HTTP and never got to a topic: mend it and post it again"
+    if letter.gone:
+        return "was erased with its customer"
     return "" if letter.raw_key else "has no key: nobody knows whose it is"
 
 
 async def send(settings: Settings, chosen: list[Letter]) -> None:
-    """To their topics, each acknowledged. Raises kafka.Unavailable."""
+    """To their topics, each acknowledged, and sealed where that is so. Raises kafka.Unavailable."""
     if not chosen:
         return
     producer = AIOKafkaProducer(**kafka.connect(settings), acks="all")
     try:
         await producer.start()
+        async with vault_of(settings) as vault:
+            keys = {letter.raw_key for letter in chosen if letter.raw_key and not letter.sealed}
+            pens = await vault.pens(keys) if vault and vault.seals else {}
         for letter in chosen:
             assert letter.raw_key
-            await producer.send(
-                settings.topic(letter.topic),
-                letter.raw_value,
-                key=letter.raw_key,
-                partition=partition_of(letter.raw_key, settings.partitions),
-                headers=[("redrive_of", letter.place.encode())],
-            )
+            value, headers = again(letter, pens.get(letter.raw_key))
+            partition = partition_of(letter.raw_key, settings.partitions)
+            topic = settings.topic(letter.topic)
+            await producer.send(topic, value, key=letter.raw_key, partition=partition, headers=headers)
         await producer.flush()
     except KafkaError as exc:
         raise kafka.Unavailable(f"kafka: wanted {len(chosen)} records taken; got {exc!r}") from exc
     finally:
         await producer.stop()
+
+
+def again(letter: Letter, pen: "Pen | None") -> tuple[bytes | None, list[tuple[str, bytes]]]:
+    """Value and headers with which a letter goes back to its topic."""
+    headers = [("redrive_of", letter.place.encode())]
+    if letter.sealed:
+        return letter.raw_value, [*headers, (KID, letter.sealed)]
+    if pen is None or letter.raw_value is None:
+        return letter.raw_value, headers
+    return pen.seal(letter.topic, letter.raw_value), [*headers, *pen.headers]
 
 
 def line(letter: Letter) -> Text:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from streams.settings import Settings
-from tests.bench import latency, linked, posts, reads, throughput
+from tests.bench import latency, linked, posts, reads, sealed, throughput
 from tests.bench.figures import Figures
 from tests.bench.house import House
 
@@ -50,6 +50,10 @@ BENCHES: Final = {
             "single": "no links: each customer has one id",
         },
     ),
+    "sealed-throughput": Bench(
+        sealed.SealedThroughput, throughput.Scale(), {"kairos": "", "plain": "opens nothing: the same logs, not sealed"}
+    ),
+    "sealed-collector": Bench(sealed.SealedPosts, posts.Scale(), {"kairos": "", "plain": "seals nothing"}),
     "profile": Bench(reads.Reads, reads.Scale(), {"kairos": ""}),
 }
 """`kairos bench NAME`. A row's name is the method of `work` that measures it."""

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from aiokafka import AIOKafkaProducer
@@ -12,6 +12,7 @@ from schemas.topics import CLICKSTREAM, partition_of
 from schemas.wire.names import ROUTES
 from streams.kafka import connect
 from streams.settings import Settings
+from streams.vault.cipher import Pen
 from tests.bench.shop import Visit
 
 BATCH_BYTES = 65_536
@@ -22,13 +23,13 @@ TICK = 0.005
 """Seconds between two sends: at 2,000 events/s ten at once, as one post of an SDK brings them."""
 
 
-async def fill(settings: Settings, visits: Iterable[Visit]) -> None:
-    """Write a backlog, as fast as it goes. Event times must be set."""
+async def fill(settings: Settings, visits: Iterable[Visit], pens: Mapping[bytes, Pen] | None = None) -> None:
+    """Write a backlog, as fast as it goes. Event times must be set. `pens`: what seals it, by customer."""
     producer = AIOKafkaProducer(**connect(settings), acks=1, max_batch_size=BATCH_BYTES)
     await producer.start()
     sending: list[asyncio.Future[Any]] = []
     try:
-        for topic, partition, batch in batches(settings, visits, producer):
+        for topic, partition, batch in batches(settings, visits, producer, pens or {}):
             sending.append(await producer.send_batch(batch, settings.topic(topic), partition=partition))
             if len(sending) > UNANSWERED:
                 await asyncio.gather(*sending)
@@ -38,19 +39,23 @@ async def fill(settings: Settings, visits: Iterable[Visit]) -> None:
         await producer.stop()
 
 
-def batches(settings: Settings, visits: Iterable[Visit], producer: AIOKafkaProducer) -> Iterator[tuple[str, int, Any]]:
+def batches(
+    settings: Settings, visits: Iterable[Visit], producer: AIOKafkaProducer, pens: Mapping[bytes, Pen]
+) -> Iterator[tuple[str, int, Any]]:
     """(topic, partition, log batch), each when it is full, and what is left at the end."""
     open: dict[tuple[str, int], Any] = {}
     for key, event in visits:
         place = (ROUTES.get(event.name, CLICKSTREAM), partition_of(key, settings.partitions))
-        value = encode_event(event)
+        value, headers = encode_event(event), list[tuple[str, bytes]]()
+        if pen := pens.get(key):
+            value, headers = pen.seal(place[0], value), pen.headers
         batch = open.get(place)
-        if batch is not None and batch.append(timestamp=None, key=key, value=value) is not None:
+        if batch is not None and batch.append(timestamp=None, key=key, value=value, headers=headers) is not None:
             continue
         if batch is not None:
             yield *place, batch
         open[place] = batch = producer.create_batch()
-        batch.append(timestamp=None, key=key, value=value)
+        batch.append(timestamp=None, key=key, value=value, headers=headers)
     for place, batch in open.items():
         yield *place, batch
 

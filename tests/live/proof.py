@@ -5,11 +5,11 @@ their ranges have no gap and no overlap. Trigger ids are unique under read_commi
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from processors.decide import Decider
 from processors.playbook import read_playbook
-from processors.turn import Turn
+from processors.turn import Record, Turn
 from schemas.customer import Customer
 from schemas.facts import CartFacts, ClickFacts, FeedbackFacts, PosFacts
 from schemas.topics import CART, CLICKSTREAM, DEAD_LETTERS, FEEDBACK, INPUTS, PARTS, POS
@@ -28,7 +28,7 @@ async def prove(river: River) -> list[Trigger]:
     counts = await river.counts()
     logs = {topic: await river.log(topic) for topic in FOLDED}
     prove_booked(counts, logs, await river.log(DEAD_LETTERS))
-    prove_facts(river, logs, await river.customers())
+    prove_facts(river, {topic: await river.readable(topic) for topic in FOLDED}, await river.customers())
     await turns(river)
     triggers = await river.triggers()
     prove_triggers(counts, triggers, exactly=river.parts.transactions)
@@ -45,7 +45,7 @@ def prove_booked(counts: Counter[str], logs: dict[str, list[Logged]], dead: Sequ
     assert len(places) == sum(counts[f"dead_lettered:{topic}"] for topic in FOLDED)
 
 
-def prove_facts(river: River, logs: dict[str, list[Logged]], customers: dict[bytes, Customer]) -> None:
+def prove_facts(river: River, logs: Mapping[str, Sequence[Record]], customers: dict[bytes, Customer]) -> None:
     """The facts in the state are those of a fold that reads each log from its beginning, without a worker."""
     loaded = read_playbook(river.playbook)
     fold = Decider(river.app, loaded.playbook, loaded.conditions, loaded.version)

@@ -23,6 +23,7 @@ from aiokafka import AIOKafkaProducer
 from redis.asyncio import Redis
 
 from processors.playbook import read_playbook
+from processors.turn import Record
 from schemas.customer import Customer, decode_customer
 from schemas.topics import TRIGGERS, partition_of
 from schemas.trigger import Trigger, decode_trigger
@@ -33,6 +34,7 @@ from streams.state.store import Store
 from streams.tools.asking import metas
 from streams.tools.books import lags
 from streams.tools.parts import free_port
+from streams.vault import vault_of
 from tests.live.events import Sent, Shopping, shopping
 from tests.live.process import PATIENCE, Process, Served, until
 from tests.parts import Parts
@@ -223,6 +225,15 @@ class River:
         """All records of a topic, read_committed."""
         batches = kafka.read_log(self.settings, [self.settings.topic(topic)])
         return [record async for batch in batches for record in batch]
+
+    async def readable(self, topic: str) -> list[Record]:
+        """The records of a topic as they were before they were sealed, without those whose key was shredded."""
+        records = await self.log(topic)
+        async with vault_of(self.settings) as vault:
+            if vault is None:
+                return list(records)
+            (read,) = await vault.read([(topic, records)])
+            return read.plain
 
     async def applied(self) -> int:
         """Records the slots have booked as applied."""

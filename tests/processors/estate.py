@@ -8,10 +8,11 @@ from msgspec.structs import replace
 
 from processors.decide import Decider
 from processors.markers import markers
-from processors.turn import Turn
+from processors.turn import Lost, Turn
 from schemas.customer import Customer
+from schemas.datakey import Brief, decode_brief
 from schemas.identity import Marker
-from schemas.topics import DEAD_LETTERS, INPUTS, TRIGGERS, partition_of
+from schemas.topics import DEAD_LETTERS, INPUTS, PARTS, TRIGGERS, partition_of
 from schemas.turn import Message
 from tests.processors.builders import START, Logged
 
@@ -40,6 +41,10 @@ class Estate:
         self.logs: dict[tuple[str, int], list[Logged]] = {(t, p): [] for t in INPUTS for p in range(partitions)}
         self.kept = [Kept() for _ in range(partitions)]
         self.now = 0.0
+        self.shred: dict[str, bool] = {}
+        """Whose data keys must go."""
+        self.shredded: set[bytes] = set()
+        """Whose data keys are gone."""
         self.left: list[Message] = []
         """All that ever left."""
         self.sent: set[str] = set()
@@ -66,6 +71,22 @@ class Estate:
     def send(self, messages: Iterable[Message]) -> None:
         self.put(*(Logged(m.topic, m.key, m.value) for m in messages if m.topic != DEAD_LETTERS))
 
+    def unreadable(self, row: Logged) -> bool:
+        """Whether it was sealed with a key that was shredded. Triggers and markers are not sealed."""
+        return row.key in self.shredded and row.topic != TRIGGERS and b'"marker":' not in (row.value or b"")
+
+    def sender(self, row: Logged) -> str:
+        """What stays readable of a part that tells something."""
+        brief = decode_brief(row.value or b"{}") if row.topic == PARTS else Brief()
+        return brief.path[-1] if brief.tells() else ""
+
+    def rebuilt(self) -> "Estate":
+        """The same logs, read from their beginning, when all the keys that must go are gone."""
+        again = Estate(self.fold, self.partitions)
+        again.logs, again.now, again.shredded = self.logs, self.now, {key.encode() for key in self.shred}
+        again.settle()
+        return again
+
     def place(self, key: bytes) -> int:
         return partition_of(key, self.partitions)
 
@@ -82,7 +103,9 @@ class Estate:
         customers = {key: fold.decode(kept.customers[key]) if key in kept.customers else fold.blank() for key in keys}
         turn = Turn(START + self.now, START + (until or 0.0), customers)
         for topic, rows in taken.items():
-            fold.absorb(turn, topic, rows)
+            lost = [row for row in rows if self.unreadable(row)]
+            fold.pass_over(turn, topic, [Lost(row, self.sender(row)) for row in lost])
+            fold.absorb(turn, topic, [row for row in rows if row not in lost])
             kept.offsets[topic] += len(rows)
         fold.awaken(turn, due)
         if turn.erased:
@@ -92,6 +115,7 @@ class Estate:
 
     def _commit(self, kept: Kept, turn: Turn[Customer]) -> None:
         assert not turn.faults, turn.faults
+        self.shred |= {key.decode(): forever for key, forever in turn.shred.items()}
         for key in turn.changed:
             kept.customers[key] = self.fold.encode(turn.customers[key])
         for key, when in turn.wake.items():

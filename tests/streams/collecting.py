@@ -13,6 +13,8 @@ from streams.collector.app import Collector, listen
 from streams.collector.producer import Letter, NotTaken
 from streams.metrics import COLLECTOR, Metrics
 from streams.settings import Settings
+from streams.vault.cipher import Pen
+from streams.vault.vault import Vault
 
 SERVER, BROWSER = "server-key-123", "browser-key-123"
 KEYS = f"server:shop:{SERVER},browser:web:{BROWSER}"
@@ -27,10 +29,15 @@ class Kafka:
         self.trouble = ""
         self.ready = True
         self.gate: asyncio.Event | None = None
+        self.pens: dict[bytes, Pen] | None = None
+        """What the latest records are to be sealed with."""
 
-    def put(self, records: Sequence[Record], letters: Sequence[Letter] = ()) -> asyncio.Future[None]:
+    def put(
+        self, records: Sequence[Record], letters: Sequence[Letter] = (), pens: dict[bytes, Pen] | None = None
+    ) -> asyncio.Future[None]:
         if self.trouble:
             raise NotTaken(self.trouble)
+        self.pens = pens
         return asyncio.ensure_future(self._take(records, letters))
 
     async def _take(self, records: Sequence[Record], letters: Sequence[Letter]) -> None:
@@ -83,11 +90,11 @@ class Site:
 
 
 @asynccontextmanager
-async def site(**given: Any) -> AsyncIterator[Site]:
+async def site(vault: Vault | None = None, **given: Any) -> AsyncIterator[Site]:
     """A collector on a free port."""
     settings = Settings(**{"write_keys": KEYS, "port": 0, **given})
     kafka, metrics = Kafka(), Metrics(COLLECTOR)
-    collector = Collector(settings, kafka, metrics)  # type: ignore[arg-type]
+    collector = Collector(settings, kafka, metrics, vault)  # type: ignore[arg-type]
     runner = collector.runner()
     await runner.setup()
     try:

@@ -178,7 +178,8 @@ class Run(Installation):
     # -- the verdict
 
     def gather(self) -> Evidence:
-        where = Where(self.kafka.address, self.redis.address, self.app, self.settings.topic_prefix, PARTITIONS)
+        masters = tuple(self.settings.masters())
+        where = Where(self.kafka.address, self.redis.address, self.app, self.settings.topic_prefix, PARTITIONS, masters)
         evidence = gather(where, self.ledger.answered, time.time(), self.settings.clock_bound)
         evidence.dark = self.dark
         return evidence

@@ -107,7 +107,8 @@ def check_counts(evidence: Evidence, partition: int, reference: Reference, found
                 found.wrong("counters differ from the log", f"{topic}-{partition}: {have_dead} dead, wanted {dead}")
         elif have != wanted:
             found.wrong("counters differ from the log", f"{topic}-{partition}: counted {have}, in the log {wanted}")
-        records = len(evidence.log(topic, partition).entries)
+        log = evidence.log(topic, partition)
+        records = len(log.entries) + len(log.shredded)
         if records != sum(have.values()) + erased:
             found.wrong("records in are not all accounted for", f"{topic}-{partition}: {records} in, {have}, {erased}")
 
@@ -155,9 +156,16 @@ def check_erased(evidence: Evidence, reference: Reference, found: Findings) -> N
         state = json.loads(slot.customers.get(key, b"{}"))
         if "erased" not in state or state.keys() - {"erased", "forgotten"}:
             found.wrong("something is left of an erased customer", f"partition {partition}: {key!r} {state}")
+        if left := [name for name, word in evidence.keys.items() if of(name) == key and "wrapped" in word]:
+            found.wrong("a key of an erased customer is left", f"{left}")
         if key in slot.timers:
             found.wrong("a timer waits for an erased customer", f"partition {partition}: {key!r}")
     check_spread(evidence, reference, found)
+
+
+def of(name: bytes) -> bytes:
+    """Whose key this is."""
+    return name.partition(b"\x00")[0]
 
 
 def check_sent(evidence: Evidence, outcome: promises.Outcome, found: Findings) -> None:

@@ -13,11 +13,14 @@ from zlib import crc32
 import redis
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
+from tests.faults.verifier.sealed import Unsealer, last_words
+
 EVENTS = ("clickstream", "cart", "pos")
 INPUTS = ("triggers", "parts", *EVENTS, "feedback")
 """In the order in which a turn folds them."""
 DEAD = "dead-letters"
 TOPICS = (*INPUTS, DEAD)
+KEYS = "keys"
 
 
 class Entry(NamedTuple):
@@ -37,6 +40,8 @@ class Log:
     first: int = 0
     end: int = 0
     entries: list[Entry] = field(default_factory=list)
+    shredded: list[bytes] = field(default_factory=list)
+    """Customers of records beside the entries, which nobody can read any more: folded again they say less."""
 
 
 @dataclass
@@ -66,6 +71,10 @@ class Evidence:
     dark: list[tuple[float, float]] = field(default_factory=list)
     """Times, seconds, in which Kafka lacked brokers. What a leader took in then nobody could read before it was
     replicated, and its sender had no answer: then the answer's time stands for the append time."""
+    keys: dict[bytes, dict[str, Any]] = field(default_factory=dict)
+    """Name of a data key -> the last word about it; empty: nothing is sealed."""
+    keyless: list[str] = field(default_factory=list)
+    """Sealed records whose key is neither there nor shredded."""
     clock_bound: float = 0.2
     now: float = 0.0
     """When it was gathered, seconds."""
@@ -100,12 +109,18 @@ class Where:
     app: str
     prefix: str = ""
     partitions: int = 4
+    masters: tuple[bytes, ...] = ()
+    """Master keys, where logs are sealed."""
 
 
 def gather(where: Where, answered: Mapping[str, float], now: float, clock_bound: float = 0.2) -> Evidence:
     """Read it all. Raises KafkaError, RedisError."""
     evidence = Evidence(where.app, where.partitions, answered=dict(answered), clock_bound=clock_bound, now=now)
-    evidence.logs = asyncio.run(read_logs(where))
+    evidence.logs = asyncio.run(read_logs(where, TOPICS))
+    if where.masters:
+        keys = asyncio.run(read_logs(where, (KEYS,)))
+        words = last_words([entry for log in keys.values() for entry in log.entries])
+        Unsealer(where.masters, words).unseal(evidence)
     with redis.Redis.from_url(where.redis) as client:
         for partition in range(where.partitions):
             evidence.slots[partition] = read_slot(client, f"{{{where.app}:{partition:03}}}:")
@@ -127,7 +142,7 @@ def read_slot(client: Any, tag: str) -> Slot:
     )
 
 
-async def read_logs(where: Where) -> dict[tuple[str, int], Log]:
+async def read_logs(where: Where, topics: Iterable[str]) -> dict[tuple[str, int], Log]:
     consumer = AIOKafkaConsumer(
         bootstrap_servers=where.kafka,
         enable_auto_commit=False,
@@ -139,7 +154,7 @@ async def read_logs(where: Where) -> dict[tuple[str, int], Log]:
     try:
         places = {
             TopicPartition(where.prefix + topic, partition): (topic, partition)
-            for topic in TOPICS
+            for topic in topics
             for partition in range(where.partitions)
         }
         firsts, ends = await consumer.beginning_offsets(list(places)), await consumer.end_offsets(list(places))

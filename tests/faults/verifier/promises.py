@@ -139,7 +139,11 @@ def check_ledger(evidence: Evidence, reference: Reference, found: Findings) -> N
             there |= ids_in(entry.value)
     missing = evidence.answered.keys() - there
     found.figures["answered"] = len(evidence.answered)
-    if missing:
+    shredded = sum(len(log.shredded) for log in evidence.logs.values())
+    found.figures["records nobody can read any more"] = shredded
+    if evidence.keyless:
+        found.wrong("a record is sealed with a key nobody has", evidence.keyless[0], len(evidence.keyless))
+    if len(missing) > shredded:  # else it may have been one of those
         found.wrong("answered 200 and not in Kafka", min(missing), len(missing))
 
 

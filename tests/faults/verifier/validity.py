@@ -132,6 +132,8 @@ TRIGGER = shaped(
 
 def understand(topic: str, entry: Entry, partition: int, partitions: int) -> tuple[dict[str, Any], str]:
     """(what the record says, ""), or ({}, why it must become a dead letter)."""
+    if "kid" in dict(entry.headers):
+        return {}, "unopened"
     try:
         said = json.loads((entry.value or b"").decode(), parse_constant=_refuse)
     except (ValueError, RecursionError):

@@ -5,13 +5,14 @@ import json
 from collections import deque
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import takewhile
 from typing import Any
 
 import msgspec
 from aiokafka.errors import KafkaError, ProducerFenced
 
-from processors.turn import Fault, Record, Turn
-from schemas.topics import INPUTS, TRIGGERS
+from processors.turn import Fault, Lost, Record, Turn
+from schemas.topics import INPUTS, KEYS, TRIGGERS
 from schemas.turn import Message
 from streams.engine.fetch import Ends, Fetch
 from streams.engine.partition import Partition
@@ -19,6 +20,7 @@ from streams.engine.relay import Leaving
 from streams.engine.world import World
 from streams.settings import Settings
 from streams.state.memory import MemoryStore
+from streams.vault.vault import Vault
 
 
 @dataclass
@@ -29,6 +31,7 @@ class Row:
     key: bytes | None
     value: bytes | None
     timestamp: int = 0
+    headers: Sequence[tuple[str, bytes]] = ()
 
 
 class Broker:
@@ -41,10 +44,10 @@ class Broker:
         self.epoch = 0
         self.now = 1000.0
 
-    def append(self, topic: str, *pairs: tuple[bytes, bytes]) -> None:
+    def append(self, topic: str, *pairs: tuple[bytes, bytes], headers: Sequence[tuple[str, bytes]] = ()) -> None:
         log = self.logs[topic]
         for key, value in pairs:
-            log.append(Row(len(log), key, value, int(self.now * 1000)))
+            log.append(Row(len(log), key, value, int(self.now * 1000), headers))
 
     def visible(self) -> list[str]:
         return [json.loads(row.value or b"")["id"] for row in self.logs[TRIGGERS]]
@@ -100,8 +103,9 @@ class Outlet:
     async def send(self, leaving: deque[Leaving]) -> list[Leaving]:
         if self.epoch != self.broker.epoch:
             raise ProducerFenced()
-        taken = list(leaving)
-        leaving.clear()
+        taken = list(takewhile(lambda item: item[1].topic != KEYS, leaving))
+        for _ in taken:
+            leaving.popleft()
         if self.fail and not self.late:
             raise self.fail
         for _, message in taken:
@@ -123,6 +127,7 @@ class Tally(msgspec.Struct):
     n: int = 0
     due: float = 0.0
     sent: list[str] = []
+    erased: bool = False
 
 
 class TallyFold:
@@ -162,6 +167,12 @@ class TallyFold:
                 customer.due = turn.wake[key] = float((record.value or b"")[6:])
             elif customer.n % 2 == 0:
                 self._propose(turn, key, customer, f"{key.decode()}-{customer.n}")
+
+    def pass_over(self, turn: Turn[Tally], topic: str, lost: Sequence[Lost]) -> None:
+        turn.counts[f"erased:{topic}"] += len(lost)
+
+    def spent(self, customer: Tally) -> bool:
+        return customer.erased
 
     def _read_back(self, turn: Turn[Tally], key: bytes, customer: Tally, id: str) -> None:
         turn.returned.append(id)
@@ -227,6 +238,8 @@ class Rig:
         self.outlets: list[Outlet] = []
         self.notes = Notes()
         self.served: list[tuple[Partition, Reader]] = []
+        self.vault: Vault | None = None
+        """Who serves from now on has this one."""
 
     async def create(self) -> None:
         await self.store.slot(0).create(1, dict.fromkeys(INPUTS, 0))
@@ -248,6 +261,7 @@ class Rig:
             lambda: self.fold,
             lambda: self.broker.now,
             self.nonce,
+            self.vault,
         )
         partition = Partition(0, world)
         self.served.append((partition, reader))

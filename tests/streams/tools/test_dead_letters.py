@@ -2,6 +2,8 @@
 
 import asyncio
 import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any, ClassVar
 
 import pytest
@@ -10,7 +12,9 @@ from typer.testing import CliRunner, Result
 from schemas.topics import DEAD_LETTERS, partition_of
 from streams.cli import app
 from streams.tools import dead_letters
+from streams.vault.vault import Vault
 from tests.streams.tools.test_books import FakeKafka, Logged
+from tests.streams.vault.memory import House, Sealed
 
 
 def letter(offset: int, place: str, reason: str, key: bytes | None, value: bytes | None) -> Logged:
@@ -138,3 +142,37 @@ async def test_redrive_asks_first() -> None:
     assert (await run("redrive", "--topic", "cart", said="n\n")).exit_code == 1
     assert Sent.sent == []
     assert "sent again: 1" in (await run("redrive", "--topic", "cart", said="y\n")).stdout
+
+
+async def test_sealed_letters_are_opened_and_sealed_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One of a customer who was erased meanwhile, one nobody could ever open, and two that can be read."""
+    house = House(partitions=2)
+    vault = house.vault()
+    pens = await vault.pens([b"ann", b"bob", b"eve"])
+    sealed = [
+        letter(at, f"cart/0/{at}", "invalid", pen.customer, pen.seal(DEAD_LETTERS, b'{"of": "%b"}' % pen.customer))
+        for at, pen in enumerate(pens.values())
+    ]
+    for one, pen in zip(sealed, pens.values(), strict=True):
+        one.headers += pen.headers
+    odd = letter(3, "pos/1/1", "unopened", b"ann", b"\x00\x01")
+    odd.headers.append(("sealed", b"0123456789abcdef"))
+    await vault.shred(partition_of(b"eve", 2), [b"eve"])
+    FakeKafka(monkeypatch, *sealed, odd)
+
+    @asynccontextmanager
+    async def of(_: Any) -> AsyncIterator[Vault]:
+        yield house.vault()
+
+    monkeypatch.setattr(dead_letters, "vault_of", of)
+    shown = {one["key"]: one for one in await told("--reason", "invalid")}
+    assert shown["ann"]["value"] == '{"of": "ann"}' and shown["bob"]["value"] == '{"of": "bob"}'
+    assert shown["eve"]["value"] == "" and "erased with its customer" in shown["eve"]["detail"]
+
+    result = json.loads((await run("redrive", "--yes", "--json")).stdout)
+    assert result == {"redriven": 3, "left": {"was erased with its customer": 1}}
+    assert not any(b"of" in item["value"] for _, item in Sent.sent)
+    again = [Sealed(item["key"], item["value"], item["headers"]) for topic, item in Sent.sent if topic == "x-cart"]
+    assert sorted(v or b"" for v in await house.vault().values("cart", again)) == [b'{"of": "ann"}', b'{"of": "bob"}']
+    (as_it_was,) = [item for topic, item in Sent.sent if topic == "x-pos"]
+    assert as_it_was["value"] == b"\x00\x01" and ("kid", b"0123456789abcdef") in as_it_was["headers"]

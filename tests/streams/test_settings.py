@@ -1,0 +1,35 @@
+"""Settings say all their faults at once, and show no secret."""
+
+import base64
+
+import pytest
+
+from streams.settings import BadSettings, read_settings
+
+GOOD, OTHER = (base64.b64encode(bytes([n] * 32)).decode() for n in (1, 2))
+
+
+def test_master_keys_are_read_in_their_order() -> None:
+    settings = read_settings(encrypt=True, encryption_keys=f"{GOOD}, {OTHER}")
+    assert settings.masters() == [b"\x01" * 32, b"\x02" * 32]
+    assert GOOD not in repr(settings) and OTHER not in str(settings)
+    assert read_settings().masters() == []
+
+
+def test_encryption_without_a_key_is_one_fault_among_all() -> None:
+    with pytest.raises(BadSettings) as bad:
+        read_settings(encrypt=True, partitions=0, app="Not An App")
+    said = str(bad.value)
+    assert "3 at fault" in said and "KAIROS_ENCRYPTION_KEYS" in said and "KAIROS_PARTITIONS" in said
+    assert "KAIROS_ENCRYPT is on" in said
+
+
+@pytest.mark.parametrize(
+    ("given", "why"),
+    [("no base64!", "key 1; got no base64"), (f"{GOOD},{'Zm9v' * 3}", "key 2; got 9 bytes")],
+)
+def test_a_bad_master_key_is_named_by_its_number_and_never_shown(given: str, why: str) -> None:
+    with pytest.raises(BadSettings) as bad:
+        read_settings(encryption_keys=given)
+    assert why in str(bad.value)
+    assert not any(key in str(bad.value) for key in given.split(","))
