@@ -12,12 +12,13 @@ so timers need no polling.
 
 import asyncio
 from collections import Counter
-from collections.abc import Collection
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import islice
+from itertools import chain, groupby, islice
+from operator import itemgetter
 from typing import Any
 
-from processors.turn import Fold, Turn
+from processors.turn import Fold, Record, Turn
 from schemas.topics import DEAD_LETTERS, TRIGGERS, partition_of
 from schemas.turn import Message, TurnRecord, decode_message, encode_message, encode_turn
 from streams.engine.inbox import Batch, Inbox
@@ -160,9 +161,9 @@ class Turns:
 
     def _decide(self, fold: Fold[Any], turn: Turn[Any], gathered: Gathered) -> None:
         """Fold it all."""
-        for topic, fetch in gathered.batches:
-            if fetch.records:
-                fold.absorb(turn, topic, fetch.records)
+        for topic, records in by_topic(gathered.batches):
+            if records:
+                fold.absorb(turn, topic, records)
         if gathered.due:
             fold.awaken(turn, gathered.due)
         if turn.erased:
@@ -273,3 +274,9 @@ class Turns:
         surplus = len(customers) - max(most, sum(key in customers for key in keep))
         for key in list(islice(customers, surplus)):
             del customers[key]
+
+
+def by_topic(batches: Sequence[Batch]) -> Iterator[tuple[str, list[Record]]]:
+    """All records of a topic together: the turn record does not tell in how many fetches they came."""
+    for topic, some in groupby(batches, key=itemgetter(0)):
+        yield topic, list(chain.from_iterable(fetch.records for _, fetch in some))
