@@ -180,7 +180,7 @@ class Decider:
                 continue
             person, decisions = whole(customer), customer.decisions
             if not owned_by(customer) and facts_of(person):
-                decisions = customer.decisions = decisions or Decisions()
+                decisions = customer.decisions = person.decisions = decisions or Decisions()  # caps ask the person
                 self.standing.settle(turn, Person(key, person, decisions), min(standing.latest(person), turn.now))
             elif decisions is not None:
                 self.standing.leave(turn, key, decisions)

@@ -142,6 +142,19 @@ def test_silence_lapses_between_two_markers_too() -> None:
     assert (stands(world, "x"), stands(world, "ann")) == (("", ""), ("buyer", "new"))
 
 
+def test_caps_hold_for_what_is_heard_when_an_id_first_stands_somewhere() -> None:
+    """The card stands nowhere while it is another's; when it gets its order back, a stage and a segment are told."""
+    told = play("told", on=[SEGMENT_ENTERED, STAGE_CHANGED], cooldown="1h")
+    world = estate(told)
+    world.put(log_in("ann", "", Link("card", "1"), at=1))
+    world.settle()
+    world = settled(ordered("card:1", "hat", at=2), world=world)
+    world.split("card:1", "ann", "why")
+    world.settle()
+    assert stands(world, "card:1") == ("buyer", "new")
+    assert [one.customer for one in sent(world) if one.customer == "card:1"] == ["card:1"]
+
+
 def sent(world: Estate) -> list[Any]:
     rows: list[Logged] = [row for partition in range(world.partitions) for row in world.logs[TRIGGERS, partition]]
     return sorted((decode_trigger(row.value or b"") for row in rows), key=lambda one: (one.customer, one.occurrence))
