@@ -1,11 +1,16 @@
-"""What is promised of a person across partitions: each event is heard once, what one id sent counts at its owner."""
+"""What is promised of a person across partitions.
+
+Who is named is linked, each event is heard once, and what one id sent counts at its owner.
+"""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+from processors.markers import digest
 from schemas.customer import Customer
 from schemas.playbook import Cap
+from schemas.topics import EVENTS, PARTS
 from tests.faults.sim.kinship import Kinship, Left, left_of
 
 if TYPE_CHECKING:
@@ -17,7 +22,7 @@ def across(history: "History", kinship: Kinship, customers: dict[str, Customer])
     """Every fault."""
     caps = next(iter(history.folds.values())).playbook.policies.caps
     margin = 2 * history.profile.clock_bound
-    found = [*heard(kinship), *remembered(kinship, customers)]
+    found = [*linked(kinship), *heard(kinship), *remembered(kinship, customers)]
     tell(history, kinship, customers)
     return found + [fault for one in kinship.everywhere for fault in over(one, kinship, caps, margin)]
 
@@ -31,6 +36,19 @@ def tell(history: "History", kinship: Kinship, customers: dict[str, Customer]) -
     sides = [side for one in identities for side in (one.clickstream, one.cart, one.pos) if side]
     history.count("stretches cut", sum(len(side.closed) for side in sides))
     history.count("chains", sum(bool(id and kinship.graph.homes.get(id)) for id in kinship.graph.homes.values()))
+
+
+def linked(kinship: Kinship) -> list[str]:
+    """The first event of a log that names another id put a marker into each log of that one."""
+    found, known = [], set[tuple[str, str, str]]()
+    for said in kinship.said():
+        for other in said.named:
+            if (said.topic, said.id, other) not in known:
+                known.add((said.topic, said.id, other))
+                marker = digest(said.event, other, said.id)
+                logs = [topic for topic in (*EVENTS, PARTS) if (topic, other, marker) not in kinship.markers]
+                found += [f"linked: {said}, not told to {logs} of {other}"] if logs else []
+    return found
 
 
 def heard(kinship: Kinship) -> list[str]:
@@ -78,9 +96,9 @@ def over(part: "Checked", kinship: Kinship, caps: Iterable[Cap], margin: float) 
         known = kinship.heard_of({one.customer}, parts)
         if not known or one.customer.encode() in kinship.gone:
             continue
-        back = zip(part.triggers.rows, part.triggers.all, strict=True)
-        known |= {t.id: left_of(t) for row, t in back if row.offset < triggers and t.customer == one.customer}
         known |= {other: left_of(decided[other]) for other in earlier if other not in revoked}
+        back = zip(part.triggers.rows, part.triggers.all, strict=True)  # of two decided times Kafka's is what happened
+        known |= {t.id: left_of(t) for row, t in back if row.offset < triggers and t.customer == one.customer}
         for cap in caps:
             if crowded(cap, left_of(one), [other for other in known.values() if other.id != id], margin):
                 found.append(f"cap of a person: {one} is one too many for {cap}, known were {known}")

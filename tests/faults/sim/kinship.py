@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 
 from schemas.customer import Sent
-from schemas.event import decode_event
+from schemas.event import Event, decode_event
+from schemas.identity import key_of
 from schemas.part import Part, decode_part
 from schemas.topics import EVENTS, PARTS
 from schemas.trigger import Trigger
@@ -48,6 +49,8 @@ class Said(Struct):
     event: str
     name: str
     at: int
+    named: tuple[str, ...]
+    """Keys of the other ids it says are the same person's."""
 
 
 class Kinship:
@@ -63,14 +66,16 @@ class Kinship:
         """Id -> whom any link or split in its logs names."""
         self.split = set[str]()
         """Ids of which a link was taken back."""
+        self.markers = set[tuple[str, str, str]]()
+        """(topic, id, marker id) of all markers."""
         for (topic, id), rows in self._marks.rows.items():
             for row in rows:
-                marker = (decode_part if topic == PARTS else decode_event)(row.value or b"").marker
-                if marker is not None:
-                    self.owners[id].add(marker.to)
-                    self.split |= {id} if marker.what == "split" else set()
-        said = (id for (topic, id), rows in graph.rows.items() if topic != PARTS and not all(map(marks, rows)))
-        self.busy = set(said)
+                said = (decode_part if topic == PARTS else decode_event)(row.value or b"")
+                if said.marker is not None:
+                    self.markers.add((topic, id, said.id))
+                    self.owners[id].add(said.marker.to)
+                    self.split |= {id} if said.marker.what == "split" else set()
+        self.busy = {id for (topic, id), rows in graph.rows.items() if topic != PARTS and not all(map(marks, rows))}
         """Ids that did something themselves."""
         self._kin = self._joined()
         self._left: dict[frozenset[bytes], dict[str, Left]] = {}
@@ -125,7 +130,7 @@ class Kinship:
                     event = decode_event(row.value or b"")
                     if event.marker is None and event.id not in done and id.encode() not in self.gone:
                         done.add(event.id)
-                        yield Said(topic, id, event.id, event.name, row.offset)
+                        yield Said(topic, id, event.id, event.name, row.offset, named(event))
 
     def place(self, said: Said) -> str:
         """Where an event is to be heard; empty: it was told to somebody, and never came."""
@@ -159,6 +164,11 @@ class Kinship:
         """What these were told that others of their person sent, by records before an offset."""
         given = [part.belongings for id, at, part in self.parts if id in ids and at < before and part.belongings]
         return {one.id: left_of(one) for belongings in given for one in belongings.sent}
+
+
+def named(event: Event) -> tuple[str, ...]:
+    links = (key_of(link.kind, link.id) for link in event.links)
+    return (*([event.anonymous] if event.anonymous else ()), *links)
 
 
 def marks(row: Logged) -> bool:

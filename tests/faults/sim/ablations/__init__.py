@@ -44,6 +44,9 @@ GUARDS: Final = (
     links.sent_is_told,
     links.silences_are_told,
     links.owner_before_is_told,
+    links.caps_of_the_person,
+    links.marker_in_each_log,
+    links.owned_stands_nowhere,
 )
 ABLATIONS: Final = {guard.__name__.replace("_", "-"): guard for guard in GUARDS}
 

@@ -4,13 +4,19 @@ from typing import Any
 
 from msgspec.structs import replace as changed
 
-from processors import identity, parcels
+from processors import claims, identity, parcels
+from processors.markers import markers
 from processors.parcels import Home
 from processors.persons import BETWEEN
+from processors.policies import Case
+from processors.standing import Standing
 from processors.turn import Turn
+from schemas.customer import Sent
 from schemas.event import Event
 from schemas.identity import Held, Marker
 from schemas.part import Part
+from schemas.topics import PARTS
+from schemas.turn import Message
 from tests.faults.sim.ablations.put import Put
 
 
@@ -60,6 +66,29 @@ def sent_is_told(put: Put) -> None:
 def silences_are_told(put: Put) -> None:
     """The silences of an id end where it is linked."""
     _keep_back(put, waiting={})
+
+
+def caps_of_the_person(put: Put) -> None:
+    """Caps count what the id itself sent."""
+
+    def sent(case: Case) -> list[Sent]:
+        return case.customer.decisions.sent if case.customer.decisions else []
+
+    put(Case, "sent", property(sent))
+
+
+def marker_in_each_log(put: Put) -> None:
+    """A link is told to the log of parts only."""
+
+    def to_parts(*told: Any) -> list[tuple[str, Message]]:
+        return [item for item in markers(*told) if item[1].topic == PARTS]
+
+    put(claims, "markers", to_parts)
+
+
+def owned_stands_nowhere(put: Put) -> None:
+    """An id that belongs to another keeps its segment and stage."""
+    put(Standing, "leave", lambda *_: None)
 
 
 def _keep_back(put: Put, **fields: Any) -> None:
