@@ -46,4 +46,4 @@ class Ladder:
         lapse = self.lapses.get(decisions.stage)
         if lapse is None:
             return 0.0
-        return max(decisions.stage_since, *(facts.last for facts in facts_of(customer))) + lapse.after
+        return max((decisions.stage_since, *(facts.last for facts in facts_of(customer)))) + lapse.after

@@ -12,12 +12,13 @@ so timers need no polling.
 
 import asyncio
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import islice
+from itertools import chain, groupby, islice
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
-from processors.turn import Fault, Fold, Turn
+from processors.turn import Fault, Fold, Record, Turn
 from schemas.datakey import Shred, encode_shred, kid_of
 from schemas.topics import DEAD_LETTERS, KEYS, TRIGGERS, partition_of
 from schemas.turn import Message, TurnRecord, decode_message, encode_message, encode_turn
@@ -185,17 +186,17 @@ class Turns:
             if read.lost:
                 fold.pass_over(turn, read.topic, read.lost)
             turn.faults += [Fault(read.topic, record, "unopened", wrong) for record, wrong in read.odd]
-        for topic, fetch in gathered.batches:
-            if fetch.records:
-                fold.absorb(turn, topic, fetch.records)
+        for topic, records in by_topic(gathered.batches):
+            if records:
+                fold.absorb(turn, topic, records)
         if gathered.due:
             fold.awaken(turn, gathered.due)
         if turn.erased:
             gathered.judged = self._pending_of(turn.erased)
         if gathered.judged is not None:
             fold.judge(turn, [(id, m.key or b"") for id, m in gathered.judged if m.topic == TRIGGERS])
-        records = sum(len(fetch.records) for _, fetch in gathered.batches) + sum(len(read.odd) for read in unread)
-        self._poison.watch(records, turn.faults)
+        read_all = sum(len(fetch.records) for _, fetch in gathered.batches) + sum(len(read.odd) for read in unread)
+        self._poison.watch(read_all, turn.faults)
         self._left += turn.returned + turn.revoked
         if self.ready:
             self._recall(turn.revoked)
@@ -312,3 +313,9 @@ class Turns:
         surplus = len(customers) - max(most, sum(key in customers for key in keep))
         for key in list(islice(customers, surplus)):
             del customers[key]
+
+
+def by_topic(batches: Sequence[Batch]) -> Iterator[tuple[str, list[Record]]]:
+    """All records of a topic together: the turn record does not tell in how many fetches they came."""
+    for topic, some in groupby(batches, key=itemgetter(0)):
+        yield topic, list(chain.from_iterable(fetch.records for _, fetch in some))

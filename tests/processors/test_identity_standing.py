@@ -5,7 +5,7 @@ from typing import Any
 from processors.plays import wake
 from schemas.event import ADDED, ORDERED, SEGMENT_ENTERED, STAGE_CHANGED
 from schemas.identity import Link
-from schemas.topics import CART, CLICKSTREAM, INPUTS, TRIGGERS
+from schemas.topics import CART, CLICKSTREAM, INPUTS, POS, TRIGGERS
 from schemas.trigger import decode_trigger
 from tests.processors.builders import Logged, added, decider, ordered, play, viewed
 from tests.processors.estate import Estate
@@ -125,6 +125,34 @@ def test_between_two_markers_an_id_stands_where_it_stood() -> None:
     assert stands(world, "x") == ("", "")
     world.settle()
     assert stands(world, "ann") == ("others", "filling")
+
+
+def test_silence_lapses_between_two_markers_too() -> None:
+    """Its log of orders says that all of it is another's, and the log of parts was not read yet."""
+    world = settled(ordered("x", "hat", at=1), world=estate())
+    world.put(log_in("ann", "x", at=2))
+    world.turn(world.place(b"ann"), {CLICKSTREAM: 9})
+    world.relay(world.place(b"ann"), 99)
+    world.turn(world.place(b"x"), {POS: 9})
+    assert stands(world, "x") == ("buyer", "bought")
+    for _ in range(3):  # the segment first, whose hour is over sooner
+        world.turn(world.place(b"x"), {}, until=91 * 86_400)
+    assert stands(world, "x") == ("others", "new")
+    world.settle()
+    assert (stands(world, "x"), stands(world, "ann")) == (("", ""), ("buyer", "new"))
+
+
+def test_caps_hold_for_what_is_heard_when_an_id_first_stands_somewhere() -> None:
+    """The card stands nowhere while it is another's; when it gets its order back, a stage and a segment are told."""
+    told = play("told", on=[SEGMENT_ENTERED, STAGE_CHANGED], cooldown="1h")
+    world = estate(told)
+    world.put(log_in("ann", "", Link("card", "1"), at=1))
+    world.settle()
+    world = settled(ordered("card:1", "hat", at=2), world=world)
+    world.split("card:1", "ann", "why")
+    world.settle()
+    assert stands(world, "card:1") == ("buyer", "new")
+    assert [one.customer for one in sent(world) if one.customer == "card:1"] == ["card:1"]
 
 
 def sent(world: Estate) -> list[Any]:

@@ -134,6 +134,13 @@ def draw(seed: int, chance: Random) -> Profile:
     )
 
 
+def crowded(profile: Profile, chance: Random) -> Profile:
+    """The same world, of persons with several ids: more partitions, since links cross them, and not so much else."""
+    seconds = min(profile.seconds, chance.uniform(16.0, 28.0))
+    partitions, events = chance.choice((1, 2, 2, 2, 3)), chance.randint(15, 30)
+    return replace(profile, partitions=partitions, customers=partitions, events=events, seconds=seconds)
+
+
 def skew(bound: float, chance: Random) -> float:
     """By how much a clock is off: often as much as it may be."""
     return chance.choice((-bound / 2, bound / 2, chance.uniform(-bound / 2, bound / 2)))

@@ -8,15 +8,16 @@ import json
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-from schemas.topics import DEAD_LETTERS, INPUTS, PARTS, TRIGGERS, partition_of
+from schemas.topics import DEAD_LETTERS, EVENTS, INPUTS, PARTS, TRIGGERS, partition_of
 from tests.faults.sim import facts
 from tests.faults.sim.clock import at_once
 from tests.faults.sim.kafka import Row
+from tests.faults.sim.kinship import Happened, Kinship
 from tests.faults.sim.occurrences import Occurrences
-from tests.faults.sim.persons import persons
+from tests.faults.sim.persons import logs, persons
 from tests.faults.sim.refold import Refolded, Refolder
-from tests.faults.sim.traffic import LEAVER, PHONE
 from tests.faults.sim.triggers import Triggers
+from tests.faults.verifier.graph import Graph
 
 if TYPE_CHECKING:
     from tests.faults.sim.history import History
@@ -28,9 +29,14 @@ FACTS = tuple(topic for topic in INPUTS if topic not in (TRIGGERS, PARTS))
 def check(history: "History") -> list[str]:
     """Every fault, the first of each kind."""
     found: list[str] = []
-    for primary in history.primaries:
-        found += Checked(history, primary).faults()
-    found += persons(history)
+    everywhere = [Checked(history, primary) for primary in history.primaries]
+    read = logs(history)
+    graph = Graph(read)
+    kinship = Kinship(read, graph, history.traffic.gone)
+    kinship.everywhere += everywhere
+    for one in everywhere:
+        found += [*one.faults(), *Occurrences(one, kinship).faults()]
+    found += persons(history, kinship)
     kinds: dict[str, str] = {}
     for fault in found:
         kinds.setdefault(fault.partition(":")[0], fault)
@@ -49,13 +55,25 @@ class Checked:
         self.records: list[bytes] = at_once(slot.records())
         self.counts = Counter({name[6:]: int(n) for name, n in self.meta.items() if name.startswith("count:")})
 
+        self.refolded = Refolder(self.partition, history.broker, history.folds).run(self.records)
+        self.triggers = Triggers(self.rows(TRIGGERS))
+        self.events = self._events()
+
     def faults(self) -> list[str]:
-        refolded = Refolder(self.partition, self.history.broker, self.history.folds).run(self.records)
-        triggers = Triggers(self.rows(TRIGGERS))
+        refolded, triggers = self.refolded, self.triggers
         found = [*self._facts(), *refolded.faults, *self._state(refolded), *triggers.faults(self.history)]
-        found += self._memory(triggers)
-        found += Occurrences(self, refolded, triggers).faults()
-        return found
+        return found + self._memory(triggers)
+
+    def _events(self) -> dict[bytes, list[Happened]]:
+        """What each customer did, each message once, as first taken in."""
+        found: dict[bytes, dict[str, Happened]] = {}
+        for topic in EVENTS:
+            for row in self.rows(topic):
+                event, key = facts.said(row, topic), row.key or b""
+                if event is not None and "marker" not in event and self.here(key):
+                    happened = event["time"], event["name"], event["id"], row.timestamp / 1000
+                    found.setdefault(key, {}).setdefault(event["id"], happened)
+        return {key: list(events.values()) for key, events in found.items()}
 
     def rows(self, topic: str) -> list[Row]:
         """What a read_committed reader sees."""
@@ -74,10 +92,12 @@ class Checked:
             got = {key: one[topic] for key, value in self.customers.items() if topic in (one := json.loads(value))}
             for key in [key for key, one in wanted.items() if one.pop("marked", False)]:
                 wanted[key], got[key] = facts.cut(wanted[key]), facts.cut(got.get(key, {}))
-            for key in (wanted.keys() | got.keys()) - {LEAVER, PHONE}:
+            for key in (wanted.keys() | got.keys()) - self.history.traffic.gone:
                 if wanted.get(key) != got.get(key):
                     found.append(f"facts: {topic} of {key!r}: wanted {wanted.get(key)}, got {got.get(key)}")
-        expected += facts.tally_parts(self.rows(PARTS))
+        told = facts.tally_parts(self.rows(PARTS))
+        self.history.count("parts refused as older", told.pop("older", 0))
+        expected += told
         if self.history.leaves:
             return found + self._left(expected) + self._dead_letters(letters)
         kinds = ("applied", "duplicate", "dead_lettered")
@@ -96,10 +116,10 @@ class Checked:
             if sum(got.values()) != wanted or got["dead_lettered"] != expected[f"dead_lettered:{topic}"]:
                 found.append(f"counts: {topic} wanted {wanted} records, got {got}")
             self.history.count(f"erased {topic}", got["erased"])
-        if self.here(LEAVER):
-            state = json.loads(self.customers.get(LEAVER, b"{}"))
-            if "erased" not in state or state.keys() - {"erased", "forgotten"} or LEAVER in self.timers:
-                found.append(f"erased: {LEAVER!r} has {state}")
+        if self.here(leaver := self.history.traffic.leaver):
+            state = json.loads(self.customers.get(leaver, b"{}"))
+            if "erased" not in state or state.keys() - {"erased", "forgotten"} or leaver in self.timers:
+                found.append(f"erased: {leaver!r} has {state}")
         return found
 
     def _dead_letters(self, letters: Counter[str]) -> list[str]:

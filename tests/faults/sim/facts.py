@@ -74,7 +74,8 @@ def tally(topic: str, rows: Iterable[Row], here: Any) -> tuple[dict[bytes, Facts
 
 
 def tally_parts(rows: Iterable[Row]) -> Counter[str]:
-    """Of what ids tell each other: each marker counts once, and of facts what is newer than before."""
+    """Of what ids tell each other: each marker counts once, and of facts what is newer than before.
+    `older`: those that are not."""
     counts: Counter[str] = Counter()
     known: set[Any] = set()
     newest: dict[Any, list[int]] = {}
@@ -86,7 +87,9 @@ def tally_parts(rows: Iterable[Row]) -> Counter[str]:
             what = "duplicate" if (row.key, part["id"]) in known else what
             known.add((row.key, part["id"]))
         elif "belongings" not in part:
-            what = "duplicate" if version <= newest.get(log, [0, 0]) else what
+            if version <= newest.get(log, [0, 0]):
+                what = "duplicate"
+                counts["older"] += 1
             newest[log] = max(version, newest.get(log, [0, 0]))
         counts[f"{what}:{PARTS}"] += 1
     return counts

@@ -14,13 +14,13 @@ from schemas.topics import INPUTS
 from streams.engine.partition import Partition
 from streams.settings import read_settings
 from streams.state.store import Refused
-from tests.faults.sim.chance import draw, healed, skew
+from tests.faults.sim.chance import crowded, draw, healed, skew
 from tests.faults.sim.clock import START, Numbered, Stalled, VirtualLoop, at_once
 from tests.faults.sim.kafka import Broker, Place
 from tests.faults.sim.nemesis import Nemesis
 from tests.faults.sim.playbooks import APP, folds
 from tests.faults.sim.store import Keeper, MemoryKeeper, Primary
-from tests.faults.sim.traffic import LEAVES_EVERY, Traffic
+from tests.faults.sim.traffic import LEAVES_EVERY, LINKED_EVERY, Traffic
 
 REST_SECONDS = 90.0
 """How long after healing everything must have come to rest. What is late by then takes 20 s to arrive."""
@@ -43,6 +43,10 @@ class History:
         self.seed, self.loop = seed, loop
         self.chance = random.Random(seed)
         self.profile = draw(seed, self.chance)
+        self.linked = seed % LINKED_EVERY == 0
+        """Customers have several ids."""
+        if self.linked:
+            self.profile = crowded(self.profile, self.chance)
         self.leaves = seed % LEAVES_EVERY == 0
         """Somebody asks to be forgotten."""
         self.counts: Counter[str] = Counter()
@@ -51,7 +55,7 @@ class History:
         self.born: list[Partition] = []
         self.store_away = False
         self.store_back = asyncio.Event()
-        self.folds = folds(self.profile.quiet, self.profile.clock_bound)
+        self.folds = folds(self.profile.quiet, self.profile.clock_bound, self.linked)
         self.published = next(iter(self.folds))
         bound = self.profile.clock_bound
         off = skew(bound, self.chance)

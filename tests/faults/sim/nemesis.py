@@ -68,6 +68,11 @@ class Nemesis:
         if self.chance.random() < 0.2:
             self._rewind()
 
+    def forget(self, partition: int) -> None:
+        """The store of a partition goes back to its beginning."""
+        if self.history.profile.deeds:
+            self._lose(self.history.primaries[partition], len(self.history.primaries[partition].versions))
+
     # -- deeds
 
     def _kill(self) -> None:
@@ -214,9 +219,12 @@ class Nemesis:
         self._lose(primary, primary.since_take())
 
     def _lose(self, primary: Primary, versions: int) -> None:
-        if lost := primary.rewind(versions):
+        lost, linked = primary.rewind(versions)
+        if lost:
             self.history.count("rewinds")
             self.history.count("versions lost", lost)
+        for what in linked:
+            self.history.count(f"rewinds of {what}")
 
     def _split(self) -> None:
         """A failover that some workers did not notice: they talk to the old primary, which nobody reads any more."""
@@ -227,7 +235,7 @@ class Nemesis:
         for worker in left:
             worker.on_old.add(partition)
         if self.chance.random() < 0.5:
-            primary.rewind(self.chance.randint(1, 5))
+            self._lose(primary, self.chance.randint(1, 5))
         self.history.later(self.chance.uniform(0.5, 6.0), self._end_split, partition, left)
 
     def _end_split(self, partition: int, left: list[Worker]) -> None:

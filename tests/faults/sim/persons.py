@@ -11,35 +11,38 @@ from processors.persons import whole
 from schemas.customer import Customer, decode_customer
 from schemas.topics import EVENTS, FEEDBACK, PARTS, partition_of
 from tests.faults.sim import facts
+from tests.faults.sim.across import across
+from tests.faults.sim.kinship import Kinship
+from tests.faults.sim.standing import standing
 from tests.faults.verifier.fold import fold, plain
-from tests.faults.verifier.graph import Graph
 from tests.processors.builders import Logged
 
 if TYPE_CHECKING:
     from tests.faults.sim.history import History
 
 
-def persons(history: "History") -> list[str]:
+def persons(history: "History", kinship: Kinship) -> list[str]:
     """Every fault."""
     customers = {
         key.decode(errors="replace"): decode_customer(value)
-        for primary in history.primaries
-        for key, value in primary.keeper.customers(primary.slot).items()
+        for one in kinship.everywhere
+        for key, value in one.customers.items()
     }
-    graph, found = Graph(logs(history)), []
-    for topic in EVENTS:
-        events = graph.events(topic)
+    graph, found = kinship.graph, []
+    theirs = {topic: graph.events(topic) for topic in EVENTS}
+    for topic, events in theirs.items():
         for id in customers.keys() | events.keys():
             told = shown(customers.get(id, Customer()), topic)
-            theirs = events.get(id, [])
-            wanted = plain(fold(topic, theirs, id)) if theirs else {}
+            mine = events.get(id, [])
+            wanted = plain(fold(topic, mine, id)) if mine else {}
             if told != wanted:
                 found.append(f"persons: {topic} of {id}: wanted {wanted}, got {told}")
-    return found + [fault for id, one in customers.items() if graph.root(id) in graph.erased for fault in left(id, one)]
+    found += [fault for id, one in customers.items() if kinship.left_with(id) for fault in left(id, one)]
+    return found + across(history, kinship, customers) + standing(history, kinship, customers, theirs)
 
 
 def left(id: str, customer: Customer) -> list[str]:
-    """What there is of one who belongs to somebody erased."""
+    """What there is of one who belongs to somebody erased, and to nobody else."""
     told = [facts for topic in (*EVENTS, FEEDBACK) if (facts := getattr(customer, topic)) and facts.events]
     return [f"erased: {id} has {told} and {customer.decisions}"] if told or customer.decisions else []
 

@@ -4,11 +4,15 @@ Occurrences and silences are such that the checker can work out from the log alo
 for each product viewed, and the silence of `abandoned` and `forgotten` is named by the event that began it.
 """
 
+from collections import Counter
 from functools import cache
 from typing import Final
 
 from processors.decide import Decider
 from processors.playbook import Loaded, read_playbook
+from processors.turn import Turn
+from schemas.customer import Customer
+from schemas.event import Event
 
 APP: Final = "kairos"
 
@@ -63,17 +67,58 @@ MORE = """
     channels: [email, web, push]
     expires: 10s
 """
+STANDING = """
+  - id: moved
+    on: [Stage Changed, Segment Entered]
+    occurrence: event.id
+    channels: [push]
+    priority: 2
+    cooldown: 3s
+    expires: 3s
+segments:
+  levels:
+    - level: behavioural
+      leaves:
+        - {id: loyal, when: orders.count >= 2}
+        - {id: busy, when: did("Product Added").ever >= 3}
+stages:
+  first: new
+  table:
+    - {from: [new], on: [Product Added, Checkout Started], to: keen}
+    - {from: [new, keen], on: [Order Completed], to: buyer}
+    - {from: [buyer], on: [Order Completed], when: orders.count >= 2, to: regular}
+  lapse:
+    - {from: keen, after: 5s, to: new}
+    - {from: buyer, after: 7s, to: new}
+    - {from: regular, after: 4s, to: buyer}
+identity:
+  limits:
+    anonymous: {most: 2, within: 400d}
+"""
+"""A leaf asks nothing that time alone changes, and each stage but the first lapses: at rest no timer is left."""
 QUIET = '  quiet: {from: "13:34", to: "13:35", then: hold}'
 
 
 @cache
-def playbook(version: int, quiet: bool) -> Loaded:
-    """One of two: the second has another order of plays, and one more."""
-    text = TEXT.format(quiet=QUIET if quiet else "", priority=(3, 7)[version], more=("", MORE)[version])
-    return read_playbook(text)
+def playbook(version: int, quiet: bool, standing: bool) -> Loaded:
+    """One of two: the second has another order of plays, and one more. `standing`: with segments and stages."""
+    more = ("", MORE)[version] + (STANDING if standing else "")
+    return read_playbook(TEXT.format(quiet=QUIET if quiet else "", priority=(3, 7)[version], more=more))
 
 
-def folds(quiet: bool, clock_bound: float) -> dict[str, Decider]:
+def folds(quiet: bool, clock_bound: float, standing: bool) -> dict[str, "Attentive"]:
     """Version -> the real fold of that playbook."""
-    loaded = [playbook(version, quiet) for version in (0, 1)]
-    return {one.version: Decider(APP, one.playbook, one.conditions, one.version, clock_bound) for one in loaded}
+    loaded = [playbook(version, quiet, standing) for version in (0, 1)]
+    return {one.version: Attentive(APP, one.playbook, one.conditions, one.version, clock_bound) for one in loaded}
+
+
+class Attentive(Decider):
+    """The real fold, and a note of what was heard."""
+
+    heard: Counter[tuple[bytes, str]] | None = None
+    """(who heard, message id) -> how often; None: nobody takes notes."""
+
+    def _react(self, turn: Turn[Customer], key: bytes, customer: Customer, topic: str, event: Event) -> bool:
+        if self.heard is not None:
+            self.heard[key, event.id] += 1
+        return super()._react(turn, key, customer, topic, event)

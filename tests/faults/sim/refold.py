@@ -3,15 +3,16 @@
 from collections import Counter
 from dataclasses import dataclass, field
 
-from processors.decide import Decider
 from processors.turn import Turn
 from schemas.customer import Customer
-from schemas.topics import INPUTS, TRIGGERS, partition_of
+from schemas.topics import INPUTS, PARTS, TRIGGERS, partition_of
 from schemas.trigger import Refusal, Trigger, decode_trigger
 from schemas.turn import TurnRecord, decode_turn
 from tests.faults.sim.kafka import Broker, Row
+from tests.faults.sim.playbooks import Attentive
 
 TOKEN = 16
+RefusalKey = tuple[str, float, str]
 
 
 @dataclass
@@ -29,18 +30,25 @@ class Refolded:
     revoked: set[str] = field(default_factory=set)
     refused: dict[str, list[tuple[bytes, Refusal]]] = field(default_factory=dict)
     """Trigger id -> (customer, refusal), each."""
+    knew: dict[str, tuple[int, int, list[str]]] = field(default_factory=dict)
+    """Trigger id -> what was read when it was decided: offsets in `parts` and `triggers`, and what this history had
+    decided for the customer before."""
+    heard: Counter[tuple[bytes, str]] = field(default_factory=Counter)
+    """(customer, message id) -> how often it was heard there."""
     turns: int = 0
 
 
 class Refolder:
     """Folds one partition."""
 
-    def __init__(self, partition: int, broker: Broker, folds: dict[str, Decider]) -> None:
+    def __init__(self, partition: int, broker: Broker, folds: dict[str, Attentive]) -> None:
         self.partition, self.broker, self.folds = partition, broker, folds
         self.found = Refolded()
 
     def run(self, records: list[bytes]) -> Refolded:
         found = self.found
+        for fold in self.folds.values():
+            fold.heard = found.heard
         for number, raw in enumerate(records):
             before, after = (raw[1:-TOKEN], raw[-TOKEN:]) if raw[:1] == b"A" else self._turn(number, decode_turn(raw))
             if before != found.token:
@@ -51,6 +59,7 @@ class Refolder:
     def _turn(self, number: int, record: TurnRecord) -> tuple[bytes, bytes]:
         found, fold = self.found, self.folds[record.playbook]
         found.turns += 1
+        known = found.offsets[PARTS], found.offsets[TRIGGERS]
         rows = {topic: self._rows(number, topic, *span) for topic, span in record.ranges.items()}
         keys = {row.key for part in rows.values() for row in part if row.key is not None}
         keys = {key for key in keys if partition_of(key, self.broker.partitions) == self.partition}
@@ -65,7 +74,7 @@ class Refolder:
             fold.awaken(turn, record.woken)
         if record.judged is not None:
             fold.judge(turn, judged)
-        self._keep(fold, turn, before)
+        self._keep(fold, turn, before, known)
         return record.before, record.after
 
     def _rows(self, number: int, topic: str, first: int, end: int) -> list[Row]:
@@ -81,11 +90,13 @@ class Refolder:
             self.found.faults.append(f"judged: nobody decided {id}")
         return trigger.customer.encode() if trigger else b""
 
-    def _load(self, fold: Decider, key: bytes) -> Customer:
+    def _load(self, fold: Attentive, key: bytes) -> Customer:
         value = self.found.customers.get(key)
         return fold.blank() if value is None else fold.decode(value)
 
-    def _keep(self, fold: Decider, turn: Turn[Customer], before: dict[bytes, set[tuple[str, float, str]]]) -> None:
+    def _keep(
+        self, fold: Attentive, turn: Turn[Customer], before: dict[bytes, set[RefusalKey]], known: tuple[int, int]
+    ) -> None:
         found = self.found
         for key in turn.changed:
             found.customers[key] = fold.encode(turn.customers[key])
@@ -101,7 +112,10 @@ class Refolder:
             found.counts[f"dead_lettered:{fault.topic}"] += 1
         for id, message in turn.messages:
             if message.topic == TRIGGERS:
-                found.decided[id] = decode_trigger(message.value or b"")
+                trigger = decode_trigger(message.value or b"")
+                earlier = [one.id for one in found.decided.values() if one.customer == trigger.customer]
+                found.knew[id] = *known, earlier
+                found.decided[id] = trigger
         found.revoked.update(turn.revoked)
 
 
@@ -109,5 +123,5 @@ def refusals(customer: Customer) -> list[Refusal]:
     return customer.decisions.refused if customer.decisions else []
 
 
-def refusal_key(one: Refusal) -> tuple[str, float, str]:
+def refusal_key(one: Refusal) -> RefusalKey:
     return one.id, one.decided, one.reason

@@ -33,6 +33,14 @@ MUST_SEE = (
     "timers fired",
     "timers cancelled",
     "halts",
+    "rewinds of links made",
+    "rewinds of parts told",
+    "rewinds of parts read",
+    "parts refused as older",
+    "parts passed on",
+    "chains",
+    "splits",
+    "stretches cut",
 )
 """What a run of many histories must have met: else it proves nothing."""
 

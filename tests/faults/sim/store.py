@@ -6,8 +6,10 @@ slot itself is the real one. Calls are applied at one instant: `at_once`.
 
 from typing import Any, Protocol
 
+from schemas.topics import PARTS
+from schemas.turn import decode_turn
 from streams.state.memory import MemorySlot
-from streams.state.store import Slot
+from streams.state.store import Commit, Slot
 from tests.faults.sim.clock import at_once
 
 
@@ -42,6 +44,18 @@ class MemoryKeeper:
         return content.timers if content else {}
 
 
+NO_LINKS = frozenset[str]()
+
+
+def links(commit: Commit) -> frozenset[str]:
+    """Whether it made links, told other ids something, was told something by them."""
+    ids = [id for id, _ in commit.outbox]
+    made = {"links made"} if any(id.startswith(b"mark:") for id in ids) else set()
+    told = {"parts told"} if any(id.startswith((b"part:", b"belongings:")) for id in ids) else set()
+    read = {"parts read"} if PARTS in decode_turn(commit.record).ranges else set()
+    return frozenset(made | told | read)
+
+
 class Primary:
     """One slot and its past. `take`, `commit` and `trim` make a new version."""
 
@@ -51,6 +65,8 @@ class Primary:
         self.versions: list[Any] = []
         self.calls: list[str] = []
         """What made each version."""
+        self.links: list[frozenset[str]] = []
+        """What each version has to do with links."""
         self.old: Slot | None = None
         """A primary of the past that some workers still talk to."""
 
@@ -60,15 +76,17 @@ class Primary:
         if slot is self.slot and name not in ("held", "open", "load"):
             self.versions.append(self.keeper.save(slot))
             self.calls.append(name)
+            self.links.append(links(*args) if name == "commit" else NO_LINKS)
         return answer
 
-    def rewind(self, versions: int) -> int:
-        """Lose the last writes. Answers how many were lost."""
+    def rewind(self, versions: int) -> tuple[int, frozenset[str]]:
+        """Lose the last writes. Answers how many were lost, and what of them had to do with links."""
         lost = min(versions, len(self.versions) - 1)
+        linked = NO_LINKS.union(*self.links[-lost:]) if lost else NO_LINKS
         if lost:
-            del self.versions[-lost:], self.calls[-lost:]
+            del self.versions[-lost:], self.calls[-lost:], self.links[-lost:]
             self.keeper.restore(self.slot, self.versions[-1])
-        return lost
+        return lost, linked
 
     def since_take(self) -> int:
         """How many versions there are from the last acquire on."""

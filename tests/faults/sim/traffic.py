@@ -13,6 +13,7 @@ from processors.markers import markers
 from schemas.identity import Marker
 from schemas.topics import CART, CLICKSTREAM, FEEDBACK, INPUTS, PARTS, POS, TRIGGERS, partition_of
 from tests.faults.sim.clock import START
+from tests.faults.sim.crowd import Crowd
 from tests.faults.sim.kafka import Transaction
 
 if TYPE_CHECKING:
@@ -25,8 +26,11 @@ GUEST: Final = b"guest-0"
 LEAVER: Final = b"leaver-0"
 PHONE: Final = b"leaver-phone"
 """Who asks to be forgotten amid it all, and their other id."""
+NONE: Final = frozenset[bytes]()
 LEAVES_EVERY: Final = 11
 """Only in every such history: so seeds that are known to break without a guard stay the histories they were."""
+LINKED_EVERY: Final = 2
+"""In every such history customers have several ids, and stand in segments and stages."""
 NOTHING: Final = b'{"path": ["nobody"], "belongings": {}}'
 DOINGS: Final = {
     "Product Viewed": (CLICKSTREAM, 34),
@@ -59,12 +63,21 @@ class Traffic:
         self.history, self.chance = history, history.chance
         self.customers = [f"customer-{n}".encode() for n in range(history.profile.customers)]
         self._numbers = count(1)
+        self.crowd = Crowd(self) if history.linked else None
+        self.linked = frozenset(self.crowd.ids if self.crowd else (HOST, GUEST, LEAVER, PHONE))
+        """Ids of persons who have several."""
+        self.leaver = self.crowd.leaver if self.crowd else LEAVER if history.leaves else b""
+        """Who asks to be forgotten; empty: nobody."""
+        self.gone = frozenset(self.crowd.kin(self.leaver) if self.crowd else (LEAVER, PHONE)) if self.leaver else NONE
+        """The ids it has to do with."""
 
     async def run(self) -> None:
         """All events of a history, those of the backlog first."""
         profile, chance = self.history.profile, self.chance
         moments = sorted(chance.uniform(-profile.backlog, profile.seconds - 1.0) for _ in range(profile.events))
-        if self.history.leaves:
+        if self.crowd:
+            self.crowd.live()
+        elif self.history.leaves:
             self._leave()
         for moment in moments:
             await asyncio.sleep(max(0.0, moment - self.history.loop.time()))
@@ -72,16 +85,15 @@ class Traffic:
 
     def flush(self) -> None:
         """One more event in each log whose last fetch may be lost: the next record tells of the gap."""
-        known = [*self.customers, *((LEAVER, PHONE) if self.history.leaves else ())]
+        known = [*self.customers, *sorted(self.gone)]
         for topic, partition in sorted(self.history.lost):
             ours = [one for one in known if partition_of(one, self.history.profile.partitions) == partition]
+            key = ours[0] if ours else self._passer_by(partition)
             if topic == PARTS:
-                self._append(topic, partition, ours[0] if ours else None, NOTHING if ours else None)
+                self.append(topic, partition, key, NOTHING)
                 continue
             name = next(name for name, (where, _) in DOINGS.items() if where == topic)
-            key = ours[0] if ours else None
-            value = self._value(name, START + self.history.loop.time())
-            self._append(topic, partition, key, value)
+            self.append(topic, partition, key, self.value(name, START + self.history.loop.time()))
 
     def look(self, partition: int, moments: Sequence[float]) -> None:
         """Somebody new looks at products, after so many seconds each; the log has it at once."""
@@ -102,15 +114,20 @@ class Traffic:
         return next(key for n in self._numbers if partition_of(key := b"passer-by-%d" % n, count) == partition)
 
     def _do(self, name: str, partition: int, key: bytes) -> None:
-        value = self._value(name, START + self.history.loop.time())
-        self._append(DOINGS[name][0], partition, key, value)
+        value = self.value(name, START + self.history.loop.time())
+        self.append(DOINGS[name][0], partition, key, value)
 
     def _happen(self, time: float) -> None:
         """Something happens, and sooner or later is in the log."""
-        chance, odds = self.chance, self.history.profile.odds
+        chance = self.chance
         names, weights = list(DOINGS), [weight for _, weight in DOINGS.values()]
-        key, name = chance.choice([*self.customers, GUEST]), chance.choices(names, weights)[0]
-        topic, value = DOINGS[name][0], self._value(name, time, key == HOST)
+        known = self.customers if self.crowd else [*self.customers, GUEST]
+        key, name = chance.choice(known), chance.choices(names, weights)[0]
+        self.reach(DOINGS[name][0], key, self.value(name, time, key == HOST))
+
+    def reach(self, topic: str, key: bytes, value: bytes) -> None:
+        """What happened is sooner or later in the log; or not as it should be."""
+        chance, odds = self.chance, self.history.profile.odds
         delay = chance.expovariate(2.0) if chance.random() > odds.late else chance.uniform(1.0, 12.0)
         if chance.random() < odds.poison:
             self._poison(topic, key, value, delay)
@@ -119,25 +136,35 @@ class Traffic:
         while chance.random() < odds.duplicate:
             self._send(topic, key, value, delay + chance.uniform(0.0, 8.0))
 
+    def do(self, key: bytes, name: str, fields: dict[str, Any]) -> None:
+        """Something happens now; `fields`: what else the event says."""
+        event = json.loads(self.value(name, START + self.history.loop.time()))
+        event.pop("anonymous", None)
+        self.reach(DOINGS[name][0], key, json.dumps(event | fields).encode())
+
+    def number(self) -> int:
+        """One nobody had."""
+        return next(self._numbers)
+
     def _leave(self) -> None:
         """The leaver does things by both ids, is erased in the middle of it, and goes on."""
         chance, seconds, later = self.chance, self.history.profile.seconds, self.history.later
         for _ in range(40):
             moment, key = chance.uniform(0.0, seconds - 1.0), chance.choice((LEAVER, PHONE))
             name = chance.choice(list(DOINGS))
-            event = json.loads(self._value(name, START + moment))
+            event = json.loads(self.value(name, START + moment))
             event.pop("anonymous", None)
             if key == LEAVER and name != "feedback" and chance.random() < 0.4:
                 event["anonymous"] = PHONE.decode()
             place = DOINGS[name][0], partition_of(key, self.history.profile.partitions)
-            later(moment, self._append, *place, key, json.dumps(event).encode())
+            later(moment, self.append, *place, key, json.dumps(event).encode())
         moment = chance.uniform(0.3, 0.7) * seconds
         marker = Marker("erase", LEAVER.decode(), by="simulator", why="asked")
         for _, message in markers(LEAVER.decode(), marker, "leave", START + moment):
             partition = partition_of(LEAVER, self.history.profile.partitions)
-            later(moment + chance.uniform(0.0, 3.0), self._append, message.topic, partition, LEAVER, message.value)
+            later(moment + chance.uniform(0.0, 3.0), self.append, message.topic, partition, LEAVER, message.value)
 
-    def _value(self, name: str, time: float, host: bool = False) -> bytes:
+    def value(self, name: str, time: float, host: bool = False) -> bytes:
         chance, number = self.chance, next(self._numbers)
         time += number * 1e-6  # no two at one time
         if name == "feedback":
@@ -160,7 +187,7 @@ class Traffic:
             event |= {"total": chance.randint(5, 40) * 1_000_000, "currency": "EUR", "order": f"order-{number}"}
         if chance.random() < 0.2:
             event |= {"session": f"session-{number % 7}", "anonymous": f"anonymous-{number % 3}"}
-        if host and chance.random() < 0.3:
+        if host and not self.crowd and chance.random() < 0.3:
             event["anonymous"] = GUEST.decode()
         return json.dumps(event).encode()
 
@@ -187,11 +214,11 @@ class Traffic:
 
     def _later(self, delay: float, topic: str, partition: int, key: bytes | None, value: bytes | None) -> None:
         if self.history.loop.time() == 0.0 and delay < self.history.profile.backlog:
-            self._append(topic, partition, key, value)
+            self.append(topic, partition, key, value)
         else:
-            self.history.later(delay, self._append, topic, partition, key, value)
+            self.history.later(delay, self.append, topic, partition, key, value)
 
-    def _append(self, topic: str, partition: int, key: bytes | None, value: bytes | None) -> None:
+    def append(self, topic: str, partition: int, key: bytes | None, value: bytes | None) -> None:
         broker = self.history.broker
         broker.logs[topic, partition].append(key, value, broker.now())
 
@@ -203,7 +230,7 @@ class Traffic:
         place = place[0], partition_of(key, self.history.profile.partitions)
         name = next(name for name, (where, _) in DOINGS.items() if where == place[0])
         transaction.places.append(place)
-        value = self._value(name, START + self.history.loop.time())
+        value = self.value(name, START + self.history.loop.time())
         broker.logs[place].append(key, value, broker.now(), transaction)
 
         def finish(commit: bool) -> None:

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Final
 
-from tests.faults.sim.ablations import moments, sent, terms, tokens
+from tests.faults.sim.ablations import links, moments, sent, terms, tokens
 
 GUARDS: Final = (
     tokens.token_in_commit,
@@ -38,6 +38,15 @@ GUARDS: Final = (
     terms.end_after_the_fence,
     terms.judge,
     terms.relay_waits_for_the_drain,
+    links.newer_part,
+    links.told_once,
+    links.marker_once,
+    links.sent_is_told,
+    links.silences_are_told,
+    links.owner_before_is_told,
+    links.caps_of_the_person,
+    links.marker_in_each_log,
+    links.owned_stands_nowhere,
 )
 ABLATIONS: Final = {guard.__name__.replace("_", "-"): guard for guard in GUARDS}
 
