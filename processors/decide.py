@@ -110,8 +110,7 @@ class Decider:
             if customer.erased is not None:
                 erased += 1
                 turn.late.add(key)
-                if event.marker is not None:
-                    erasing.deny(Home(turn, record, key, customer), topic, event.marker)
+                erasing.late(Home(turn, record, key, customer), self.playbook.identity, topic, event)
                 continue
             facts = facts_of_topic(customer)
             changed.add(key)

@@ -13,6 +13,7 @@ is told to judge what is pending (`Turn.erased`).
 from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
+from processors.claims import claim
 from processors.markers import markers
 from processors.owners import gone
 from processors.parcels import Home, part_of, send
@@ -20,9 +21,11 @@ from processors.persons import BETWEEN, FACTS
 from processors.standing import uncount
 from processors.turn import Lost, Turn
 from schemas.customer import Customer, Erased, Identity
+from schemas.event import Event
 from schemas.facts import FeedbackFacts
 from schemas.identity import Marker, Side
 from schemas.part import Part
+from schemas.playbook import IdentityRules
 from schemas.topics import EVENTS, PARTS, TRIGGERS
 
 LAST: Final = (2**53, 0)
@@ -51,7 +54,7 @@ def erase(home: Home, topic: str, marker: Marker, time: float) -> None:
         spread(home, topic, below(customer.identity))
     customer.clickstream = customer.cart = customer.pos = customer.feedback = None
     customer.identity = None
-    customer.erased = Erased(time, marker.by, marker.why)
+    customer.erased = Erased(time, marker.by, marker.why, [topic])
     home.turn.shred[home.key] = True
     home.turn.changed.add(home.key)
 
@@ -132,6 +135,23 @@ def tell_owners(home: Home, identity: Identity) -> None:
             send(home.turn, owner, part_of([home.id], topic, LAST), None)
         for name in side.held if identity.owner else ():
             send(home.turn, identity.owner, part_of([*name.split(BETWEEN), home.id], topic, LAST), None)
+
+
+def late(home: Home, rules: IdentityRules, topic: str, event: Event) -> None:
+    """Something came to an erased id. What its log holds before the erasure may still tell of other ids: they are
+    linked and erased as if it had been read in time."""
+    erased, marker = home.customer.erased, event.marker
+    assert erased is not None
+    if marker is not None and marker.what == "erase" and marker.to == home.id:
+        if topic not in erased.read:
+            erased.read.append(topic)
+            home.turn.changed.add(home.key)
+    elif marker is not None:
+        deny(home, topic, marker)
+    elif (event.anonymous or event.links) and topic not in erased.read:
+        side: Side[Any] = Side()
+        claim(home.turn, rules, side, home.id, event)
+        spread(home, topic, sorted(side.claims))
 
 
 def deny(home: Home, topic: str, marker: Marker) -> None:

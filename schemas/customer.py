@@ -112,6 +112,9 @@ class Erased(Struct, gc=False, omit_defaults=True):
     """When it was asked for, seconds since the epoch."""
     by: str = ""
     why: str = ""
+    read: list[str] = []
+    """Topics whose own log has said so too: what lies before that in the others is still the customer's, and may name
+    ids that must go as well."""
 
 
 class Customer(Struct, omit_defaults=True):

@@ -3,7 +3,7 @@
 from schemas.customer import Customer
 from schemas.event import PRODUCT_VIEWED
 from schemas.identity import Link
-from schemas.topics import CLICKSTREAM, FEEDBACK, POS, TRIGGERS
+from schemas.topics import CLICKSTREAM, FEEDBACK, PARTS, POS, TRIGGERS
 from schemas.trigger import Feedback, encode_feedback
 from tests.processors.builders import ABANDONED, START, Logged, added, ordered, viewed
 from tests.processors.estate import Estate
@@ -38,6 +38,20 @@ def test_nothing_is_left_but_that_it_was_erased() -> None:
         assert not told and customer.decisions is None
         assert b"ann" not in world.kept[world.place(id.encode())].customers[id.encode()]
     assert seen(world, "bob") == [1]
+
+
+def test_an_id_named_before_the_erasure_goes_too_though_the_erasure_is_read_first() -> None:
+    """The log of parts is read before the others: a worker that lags finds it there."""
+    world = settled(viewed("x", "boots", at=1), viewed("ann", "hat", at=2))
+    world.put(log_in("ann", "x", at=3))
+    world.erase("ann", "erase ann")
+    world.turn(world.place(b"ann"), {PARTS: 9})
+    assert world.customer("ann").erased and seen(world, "x") == [1]
+    world.settle()
+    assert seen(world, "x") == [0]
+    world.put(log_in("ann", "y", at=9), viewed("y", "tent", at=9))
+    world.settle()
+    assert seen(world, "y") == [1], "who comes after it is somebody else"
 
 
 def test_what_comes_later_of_any_of_their_ids_is_refused_and_counted() -> None:
