@@ -12,7 +12,7 @@ from pydantic import AfterValidator, Field, ValidationError, ValidationInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 PREFIX = "KAIROS_"
-SECRET = frozenset(("encryption_keys",))
+SECRET = frozenset(("encryption_keys", "write_keys", "identity_secret"))
 """Never shown, not even where they are at fault."""
 
 
@@ -44,6 +44,9 @@ def _master_keys(text: str, others: ValidationInfo) -> str:
     return text
 
 
+KEY = "key {}: wanted kind:source:key, kind browser or server, key of 8 or more characters"
+
+
 class WriteKey:
     """A key a source writes with: bound to the source's name and to its rights."""
 
@@ -56,13 +59,13 @@ class WriteKey:
     def parse(cls, text: str) -> "list[WriteKey]":
         """`kind:source:key`, several by commas. Kind `browser` may send behaviour only, `server` everything."""
         keys = []
-        for part in filter(None, (p.strip() for p in text.split(","))):
+        for number, part in enumerate(filter(None, (p.strip() for p in text.split(","))), 1):
             kind, _, rest = part.partition(":")
             source, _, key = rest.partition(":")
-            if kind not in ("browser", "server") or not source or len(key) < 8:
-                raise ValueError(
-                    f"wanted kind:source:key, kind browser or server, key of 8 or more characters; got {part!r}"
-                )
+            if kind not in ("browser", "server"):
+                raise ValueError(f"{KEY.format(number)}; got another kind")
+            if not source or len(key) < 8:
+                raise ValueError(f"{KEY.format(number)}; got {'a key of ' + str(len(key)) if source else 'no source'}")
             keys.append(cls(key, kind, source))
         return keys
 

@@ -33,3 +33,11 @@ def test_a_bad_master_key_is_named_by_its_number_and_never_shown(given: str, why
         read_settings(encryption_keys=given)
     assert why in str(bad.value)
     assert not any(key in str(bad.value) for key in given.split(","))
+
+
+@pytest.mark.parametrize("keys", ["server:shop:secret", "a-secret-key", "server::secret-key", "robot:shop:secret-key"])
+def test_a_bad_write_key_is_not_shown(keys: str) -> None:
+    with pytest.raises(BadSettings) as raised:
+        read_settings(write_keys=f"browser:web:good-secret,{keys}")
+    assert "KAIROS_WRITE_KEYS" in str(raised.value) and "key 2: wanted" in str(raised.value)
+    assert "secret" not in str(raised.value)
