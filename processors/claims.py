@@ -6,8 +6,10 @@ an hour after the last. That depends on this log alone: after a rewind the same 
 same ids, and change nothing.
 """
 
+import re
 from collections.abc import Iterator
-from fnmatch import fnmatchcase
+from fnmatch import translate
+from functools import cache
 from typing import Any, Final
 
 from processors.markers import markers
@@ -40,6 +42,12 @@ def claim(turn: Turn[Customer], rules: IdentityRules, side: Side[Any], key: str,
         turn.counts[f"linked:{link.kind}"] += 1
 
 
+def nothing_new(side: Side[Any], event: Event) -> bool:
+    """Whether the anonymousId of an event was claimed already."""
+    last = side.claims.get(event.anonymous)
+    return last is not None and not renewed(last, event)
+
+
 def named(event: Event) -> Iterator[Link]:
     """The ids of its customer that an event names."""
     if event.anonymous:
@@ -50,9 +58,14 @@ def named(event: Event) -> Iterator[Link]:
 def fresh(side: Side[Any], other: str, event: Event) -> bool:
     """Whether the claim says anything new."""
     last = side.claims.get(other)
-    if last is None or event.name == IDENTIFIED:
+    return last is None or renewed(last, event)
+
+
+def renewed(last: Claim, event: Event) -> bool:
+    """Whether it is to be passed on again."""
+    if event.session and event.session != last.session:
         return True
-    return event.session != last.session if event.session else event.time >= last.time + AGAIN
+    return event.name == IDENTIFIED or (not event.session and event.time >= last.time + AGAIN)
 
 
 def refusal(rules: IdentityRules, side: Side[Any], key: str, other: str, link: Link, event: Event) -> str:
@@ -63,14 +76,19 @@ def refusal(rules: IdentityRules, side: Side[Any], key: str, other: str, link: L
         return "source"
     if link.trust not in rules.trust:
         return "trust"
-    value = link.id.lower()
-    if any(fnmatchcase(value, pattern.lower()) for pattern in rules.blocked):
+    if nobodys(tuple(rules.blocked)).match(link.id.lower()):
         return "blocked"
     if other not in side.claims and len(side.claims) >= CLAIMS_MOST:
         return "many"
     if any(mark.to == other for mark in alive(side.marks)):
         return "ring"
     return ""
+
+
+@cache
+def nobodys(patterns: tuple[str, ...]) -> re.Pattern[str]:
+    """Matches a value that one of the patterns blocks; without patterns none."""
+    return re.compile("|".join(translate(pattern.lower()) for pattern in patterns) or r"(?!)")
 
 
 def order(rules: IdentityRules, key: str, other: str, kind: str) -> tuple[str, str]:

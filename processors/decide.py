@@ -6,6 +6,7 @@ I/O, no clock, no chance: the same turn gives the same bytes.
 """
 
 from collections.abc import Collection, Sequence
+from operator import attrgetter
 from typing import Final
 
 from processors import erasing, identity, intent, parcels, plays, profile, returns, standing
@@ -13,6 +14,7 @@ from processors.arrivals import arrivals
 from processors.counters import facts_of
 from processors.floors import floors
 from processors.outcome import Outcomes
+from processors.owners import gone
 from processors.parcels import Home, Parcels
 from processors.persons import in_between, owned_by, whole
 from processors.plays import Listening
@@ -91,7 +93,7 @@ class Decider:
 
     def _events(self, turn: Turn[Customer], topic: str, records: Sequence[Record]) -> None:
         facts_of_topic, fold = profile.FOLDS[topic]
-        changed = turn.changed
+        side_of, changed = attrgetter(topic), turn.changed
         applied = duplicates = erased = 0
         leaving: Parcels = {}
         stands = set[bytes]()
@@ -112,12 +114,14 @@ class Decider:
                 identity.mark(Home(turn, record, key, customer), leaving, topic, event, event.marker)
                 stands.add(key)
                 continue
-            if customer.identity is not None and erasing.refuses(customer, topic):
+            known = customer.identity
+            side = side_of(known) if known is not None else None
+            if side is not None and gone(side.owner):
                 erased += 1
                 continue
             applied += 1
             fold(facts, event, key)
-            if (event.anonymous or event.links or customer.identity is not None) and identity.elsewhere(
+            if not identity.own(known, side, event) and identity.elsewhere(
                 Home(turn, record, key, customer), self.playbook.identity, leaving, topic, event
             ):
                 continue

@@ -15,13 +15,13 @@ from typing import Any
 from msgspec import Raw
 
 from processors import erasing, owners, plays, stretches
-from processors.claims import claim
+from processors.claims import claim, nothing_new
 from processors.parcels import Home, Parcels, leave, move, note, part_of, send
 from processors.persons import BETWEEN, whole
 from processors.seen import repeated
-from schemas.customer import Decisions
+from schemas.customer import Decisions, Identity
 from schemas.event import Event, decode_event
-from schemas.identity import Held, Marker
+from schemas.identity import Held, Marker, Side
 from schemas.part import Belongings, Part, Told
 from schemas.playbook import IdentityRules, Play
 from schemas.topics import PARTS
@@ -41,6 +41,13 @@ def mark(home: Home, parcels: Parcels, topic: str, event: Event, marker: Marker)
         parcel.told.setdefault(owner, [])
 
 
+def own(known: Identity | None, side: Side[Any] | None, event: Event) -> bool:
+    """Whether an event is the id's own and says nothing new of others, as nearly all do. `side`: of its topic."""
+    if event.links or (known is not None and (known.owner or (side is not None and side.owner))):
+        return False
+    return not event.anonymous or (side is not None and nothing_new(side, event))
+
+
 def elsewhere(home: Home, rules: IdentityRules, parcels: Parcels, topic: str, event: Event) -> bool:
     """What an event says of other ids, and whose it is: true when it is not to be heard here."""
     side = home.side(topic)
@@ -56,14 +63,14 @@ def take(home: Home, part: Part, memory: float, named: dict[str, Play]) -> list[
     """A record of `parts`: answers the events to be heard here, None when it was here before."""
     home.identity.next = home.record.offset + 1
     if part.marker is not None:
-        return own(home, part, part.marker)
+        return belong(home, part, part.marker)
     if part.belongings is not None:
         receive(home, part, part.belongings, memory, named)
         return []
     return keep(home, part)
 
 
-def own(home: Home, part: Part, marker: Marker) -> list[Event] | None:
+def belong(home: Home, part: Part, marker: Marker) -> list[Event] | None:
     """A marker in `parts`: all that has no stretches may have another owner now."""
     identity, record = home.identity, home.record
     if repeated(identity.seen, part.id, record.timestamp / 1000.0):

@@ -20,10 +20,18 @@ def whole(customer: Customer) -> Customer:
     """The facts that are this id's own and those of the ids that belong to it, as one. Its decisions are the customer's
     own, not a copy. Not to be changed."""
     identity = customer.identity
-    if identity is None:
+    if identity is None or alone(identity):
         return customer
     clicks, cart, pos, feedback = (facts_of(customer, identity, topic) for topic in FACTS)
     return Customer(clicks, cart, pos, feedback, customer.decisions, identity, customer.erased, customer.forgotten)
+
+
+def alone(identity: Identity) -> bool:
+    """Whether all it knows of other ids is that it claimed some: then its facts are the person's."""
+    if identity.owner:
+        return False
+    sides = identity.clickstream, identity.cart, identity.pos, identity.feedback
+    return not any(side is not None and (side.held or side.owner or side.closed) for side in sides)
 
 
 def facts_of(customer: Customer, identity: Identity, topic: str) -> Any:

@@ -79,17 +79,19 @@ class Hours(Struct, frozen=True):
 
     def after(self, customer: Customer, moment: float) -> float:
         """The next such time; 0: none."""
-        times = [time for time in self._times(customer) if time > moment]
+        times = [time for time in self._times(customer, moment) if time > moment]
         times += [moment + self.every] if self.every else []
         return max(min(times), moment + GAP) if times else 0.0
 
-    def _times(self, customer: Customer) -> Iterator[float]:
+    def _times(self, customer: Customer, moment: float) -> Iterator[float]:
         if self.spans:
             for facts in facts_of(customer):
                 for cells, size in ((facts.minutes, MINUTES), (facts.hours, HOUR), (facts.days, DAY)):
-                    for cell in cells:
-                        for span in self.spans:
-                            yield cell.at * size + span
+                    for span in self.spans:
+                        for cell in cells:  # oldest first
+                            if (leaves := cell.at * size + span) > moment:
+                                yield leaves
+                                break
         if self.bounds and (ordered := at(customer.pos, ORDERED)):
             for bound in self.bounds:
                 yield ordered + bound + 1.0
