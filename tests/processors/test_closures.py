@@ -310,6 +310,8 @@ def test_readmes_condition_is_inside() -> None:
         "timestamp(0) < timestamp(1)", "complements == ['a']", "cart.items[-1].name", "complements[orders.count]",
         "event.properties.vip == event.properties.vup", "event.properties.size * 2 > 80", "cart.items == []",
         "event.properties.vip == null", "cart.id in [cart.id]", "has(did('a').week)", "b'a' == b'b'", "null == null",
+        "cart.items.exists(p, complements.exists(c, c == 'a'))", "cart.items.map(p, p.times > 2, p.name)[0] == 'a'",
+        "cart.value < 1e999", "(cart.open ? cart.id : event.properties.vip) == 'a'",
     ],
 )  # fmt: skip
 def test_what_is_outside_is_left_to_cel(text: str) -> None:
@@ -339,4 +341,4 @@ def test_what_is_not_reached_is_not_read() -> None:
     """A part of the view that is not asked for is not worked out."""
     [cold, *_] = (look(*one) for one in lives())
     assert question("intent.score > 2.0 && cart.open && did('a').week > 3").closure(cold) is False  # type: ignore[misc]
-    assert {"score"} == {name for name in vars(cold) if not name.startswith("_") and name != "now"}
+    assert {"now", "of", "score"} == {name for name in vars(cold) if not name.startswith("_")}
