@@ -310,7 +310,7 @@ def test_readmes_condition_is_inside() -> None:
         "timestamp(0) < timestamp(1)", "complements == ['a']", "cart.items[-1].name", "complements[orders.count]",
         "event.properties.vip == event.properties.vup", "event.properties.size * 2 > 80", "cart.items == []",
         "event.properties.vip == null", "cart.id in [cart.id]", "has(did('a').week)", "b'a' == b'b'", "null == null",
-        "cart.items.exists(p, complements.exists(c, c == 'a'))", "cart.items.map(p, p.times > 2, p.name)[0] == 'a'",
+        "cart.items.exists(p, complements.exists(c, c == 'a'))", "complements.map(c, c != '', c + 'x')[0] == 'ax'",
         "cart.value < 1e999", "(cart.open ? cart.id : event.properties.vip) == 'a'",
     ],
 )  # fmt: skip
@@ -327,8 +327,14 @@ def test_what_is_outside_is_left_to_cel(text: str) -> None:
         ("event.properties.vip == 'a'", view(happened("a", properties={"vip": "\ud800"}))),
         ("customer.points > 1", view(customer=CustomerView("ann", points=2**63))),
         ("event.properties.vip > 1", view(happened("a", properties={"vip": 2**53 + 1}))),
+        ("event.properties.vip", view(happened("a", properties={"vip": ["a"]}))),
         ("cart.value > 1", view(cart=replace(cart(1.0), value=3))),
         ("cart.items.exists(p, p.times > 9)", view(cart=replace(cart(1.0), items=[ItemView("a")] * 5_001))),
+        (
+            " || ".join(["cart.items.exists(p, p.times > 9)"] * 6),
+            view(cart=replace(cart(1.0), items=[ItemView("a")] * 2_000)),
+        ),
+        ("complements[0] == 'a'", view(complements=["\ud800"])),
         ("orders.count * orders.count > 1", view(orders=OrdersView(2**40))),
         ("orders.count == 1 && cart.value / 0.0 > 1.0", view(orders=OrdersView(1))),
     ],
