@@ -1,7 +1,8 @@
 """Conditions: what a play asks of the view, in CEL. Compiled with the playbook, asked once a view.
 
 A play has three kinds of expression: `when` (true or false), `occurrence` (text) and each value of `data` (text or
-number). All faults of all plays come at once, each with its place inside its expression.
+number). All faults of all plays come at once, each with its place inside its expression. Nearly all are answered by
+closures (processors/cel/closures.py), the others, and errors, by the library.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -12,7 +13,18 @@ from typing import Any, Final, get_args, get_origin, get_type_hints
 from msgspec import Struct
 from msgspec.structs import asdict
 
-from processors.cel import BadExpression, Expression, Failure, Language, Problem, kind_word
+from processors.cel import (
+    UNSURE,
+    BadExpression,
+    Closure,
+    Expression,
+    Failure,
+    Language,
+    Names,
+    Problem,
+    closure,
+    kind_word,
+)
 from processors.counters import COUNTERS, EVER, PREDICATES
 from processors.view import ItemView, View
 from processors.windows import WINDOWS
@@ -65,6 +77,8 @@ def _items(name: str) -> Callable[[View], object]:
 
 _GIVE: Final = {name: _items(name) if kind == "list<item>" else _READ[name] for name, _, kind in _ALL}
 """Name -> how CEL gets its value out of a view."""
+NAMES: Final = Names({name: (kind, place) for name, place, kind in _ALL}, ITEM_FIELDS, PREDICATES, COUNTERS)
+"""The same for closures."""
 
 
 @dataclass(frozen=True)
@@ -108,9 +122,10 @@ class Functions:
 
         return call
 
-    def _counted(self, name: str, impl: Callable[[View, str], dict[str, int]]) -> Callable[[str], dict[str, int]]:
+    def _counted(self, name: str, impl: Callable[[View, str, str], int]) -> Callable[[str], dict[str, int]]:
         def call(what: str) -> dict[str, int]:
-            counts = impl(self.view, what) if self.view is not None else {}
+            view = self.view
+            counts = {word: impl(view, what, word) for word in (*WINDOWS, EVER)} if view is not None else {}
             self.answers[f"{name}({what})"] = ", ".join(f"{word} {many}" for word, many in counts.items())
             return counts
 
@@ -124,14 +139,17 @@ def called() -> dict[str, str]:
 
 
 class Question(Struct):
-    """An expression, and what must be read to answer it. Nothing else is: reading is most of the cost."""
+    """An expression, and what CEL must be given to answer it. Nothing else is: reading is most of the cost."""
 
     expression: Expression
     reads: tuple[tuple[str, Callable[[View], object]], ...]
+    closure: Closure | None
+    """The same in Python, far cheaper; None: CEL alone can answer."""
 
     @classmethod
     def of(cls, expression: Expression) -> "Question":
-        return cls(expression, tuple((name, _GIVE[name]) for name in sorted(expression.names)))
+        reads = tuple((name, _GIVE[name]) for name in sorted(expression.names))
+        return cls(expression, reads, closure(expression.tree, NAMES))
 
 
 class Compiled(Struct):
@@ -220,7 +238,7 @@ def compile(playbook: Playbook, compiler: Compiler | None = None) -> "Conditions
 
 
 def waterfall(compiler: Compiler, playbook: Playbook) -> Question | None:
-    """All leaves as one expression: a tenth of the cost of asking them one by one. None when it gets too long."""
+    """All leaves as one expression: cheaper than asking them one by one. None when it gets too long."""
     leaves = [leaf for level in playbook.segments.levels for leaf in level.leaves]
     text = "".join(f"({leaf.when}) ? '{leaf.id}' : " for leaf in leaves) + f"'{OTHERS}'"
     try:
@@ -276,11 +294,10 @@ class Asked:
     Propose only when `holds` is true, `occurrence` is not empty and, after `data`, `error` still is.
     """
 
-    __slots__ = ("_called", "_conditions", "_errors", "_view")
+    __slots__ = ("_conditions", "_errors", "_view")
 
     def __init__(self, conditions: Conditions, view: View) -> None:
         self._conditions, self._view = conditions, view
-        self._called: dict[str, dict[str, str | bool]] = {}
         self._errors: dict[str, str] = {}
 
     def holds(self, play: str) -> bool:
@@ -320,22 +337,31 @@ class Asked:
         return self._errors.get(play, "")
 
     def facts(self, play: str) -> dict[str, str | float | bool]:
-        """What the condition looked at: each variable it names, with its value, and each function it called."""
-        told = {name: _fact(_READ[name](self._view)) for name, _ in self._conditions.plays[play].when.reads}
-        return told | self._called.get(play, {})
+        """What the condition looked at: each variable it names, with its value, and each function CEL calls for it."""
+        question = self._conditions.plays[play].when
+        told = {name: _fact(_READ[name](self._view)) for name, _ in question.reads}
+        return {**told, **self._by_cel(question)[1]} if question.expression.calls else told
 
     def _ask(self, play: str, field: str, question: Question) -> object:
         """The answer, None where there is none."""
-        view, conditions = self._view, self._conditions
-        functions = conditions.functions
-        functions.view, functions.answers = view, {}
-        answer = question.expression.answer(conditions.given({name: read(view) for name, read in question.reads}))
-        if field == "when":
-            self._called[play] = functions.answers
+        if question.closure is not None:
+            try:
+                return question.closure(self._view)
+            except UNSURE:
+                pass  # CEL can tell, or can tell why not
+        answer, _ = self._by_cel(question)
         if isinstance(answer, Failure):
             self._errors.setdefault(play, f"{field}: {answer.reason}")
             return None
         return answer
+
+    def _by_cel(self, question: Question) -> tuple[object, dict[str, str | bool]]:
+        """What CEL answers, and what the functions it called said."""
+        view, conditions = self._view, self._conditions
+        functions = conditions.functions
+        functions.view, functions.answers = view, {}
+        answer = question.expression.answer(conditions.given({name: read(view) for name, read in question.reads}))
+        return answer, functions.answers
 
 
 def as_text(value: str | bool | int | float) -> str:

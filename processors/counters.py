@@ -6,7 +6,7 @@ from typing import Final, cast
 from processors.looks import times
 from processors.profile import at
 from processors.view import EventsView, SpentView, View
-from processors.windows import MONEY, WINDOWS, total, window
+from processors.windows import MONEY, WINDOWS, window
 from schemas.codes import KEY_OF
 from schemas.customer import Customer
 from schemas.event import MICROS
@@ -29,8 +29,9 @@ class Windows:
     def __getattr__(self, word: str) -> int | float:
         if word not in WINDOWS:
             raise AttributeError(f"windows are {', '.join(WINDOWS)}; wanted {word}")
-        value = window(self._facts, self._now, word, self._key)
-        return value / MICROS if self._key == MONEY else value
+        many = window(self._facts, self._now, word, self._key)
+        value = self.__dict__[word] = many / MICROS if self._key == MONEY else many
+        return value
 
 
 def events(customer: Customer, now: float) -> EventsView:
@@ -43,24 +44,24 @@ def spent(customer: Customer, now: float) -> SpentView:
     return cast(SpentView, Windows([pos] if pos else [], now, pos.spent / MICROS if pos else 0.0, MONEY))
 
 
-def did(view: View, name: str) -> dict[str, int]:
+def did(view: View, name: str, word: str) -> int:
     """Events of one name. A shop's own that are too many have no windows of their own."""
     facts, key = facts_of(view.of), KEY_OF.get(name, name)
-    ever = sum(one.did[key].count for one in facts if key in one.did)
-    return total(facts, view.now, key) | {EVER: ever}
+    if word == EVER:
+        return sum(one.did[key].count for one in facts if key in one.did)
+    return window(facts, view.now, word, key)
 
 
-def views(view: View, what: str) -> dict[str, int]:
+def views(view: View, what: str, word: str) -> int:
     """Looks at a product, or at products of a category and those below it (`a` holds `a.b`), of those remembered."""
-    clicks, inside = view.of.clickstream, what + "."
-    mine = [
-        look
+    clicks, inside, now = view.of.clickstream, what + ".", view.now
+    since = -1.0 if word == EVER else now - WINDOWS[word]
+    return sum(
+        since < look <= now
         for one in (clicks.viewed if clicks else ())
         if what in (one.id, one.category) or one.category.startswith(inside)
         for look in times(one)
-        if look <= view.now
-    ]
-    return {word: sum(look > view.now - span for look in mine) for word, span in WINDOWS.items()} | {EVER: len(mine)}
+    )
 
 
 def bought(view: View, product: str) -> bool:
@@ -90,4 +91,5 @@ PREDICATES: Final[dict[str, Callable[[View, str], bool]]] = {
     "consents": consents,
     "happened": happened,
 }
-COUNTERS: Final[dict[str, Callable[[View, str], dict[str, int]]]] = {"did": did, "views": views}
+COUNTERS: Final[dict[str, Callable[[View, str, str], int]]] = {"did": did, "views": views}
+"""Of a text, in a window or EVER."""

@@ -12,7 +12,6 @@ from typing import Final
 from processors import erasing, identity, intent, parcels, plays, profile, returns, standing
 from processors.arrivals import arrivals
 from processors.counters import facts_of
-from processors.floors import floors
 from processors.outcome import Outcomes
 from processors.owners import gone
 from processors.parcels import Home, Parcels
@@ -39,7 +38,7 @@ class Decider:
         self, app: str, playbook: Playbook, conditions: Conditions, version: str, clock_bound: float = 0.0
     ) -> None:
         self.version: Final = version
-        self.playbook, self.conditions, self.floors = playbook, conditions, floors(playbook.plays)
+        self.playbook, self.conditions = playbook, conditions
         self.outcomes = Outcomes(app, playbook, version, clock_bound)
         self.standing = Standing(playbook, conditions, self._heard)
         self.listening = plays.by_event(playbook)
@@ -244,8 +243,6 @@ class Decider:
         view = look(customer, person.key, event, event.time, self.playbook)
         answers = self.conditions.at(view)
         for play in heard.asked:
-            if play.id in self.floors and view.score < self.floors[play.id]:
-                continue
             if play.unless and plays.over(customer, play, event.time):
                 continue
             proposal = of_event(play, person, event, view, answers, self.playbook.intent)

@@ -34,8 +34,10 @@ def alone(identity: Identity) -> bool:
     """Whether all it knows of other ids is that it claimed some: then its facts are the person's."""
     if identity.owner:
         return False
-    sides = identity.clickstream, identity.cart, identity.pos, identity.feedback
-    return not any(side is not None and (side.held or side.owner or side.closed) for side in sides)
+    for side in (identity.clickstream, identity.cart, identity.pos, identity.feedback):
+        if side is not None and (side.held or side.owner or side.closed):
+            return False
+    return True
 
 
 def person_of(turn: Turn[Customer], key: bytes, customer: Customer) -> Customer:

@@ -12,7 +12,21 @@ from processors.channels import usual
 from processors.looks import WIDTH, last
 from processors.persons import intent_of
 from processors.profile import at
-from processors.view import CartView, CustomerView, EventView, ItemView, OrdersView, View
+from processors.view import (
+    CartView,
+    CustomerView,
+    EngagementView,
+    EventsView,
+    EventView,
+    HabitsView,
+    ItemView,
+    LikesView,
+    OrdersView,
+    RfmView,
+    ServiceView,
+    SpentView,
+    View,
+)
 from processors.zones import day
 from schemas.customer import Customer, Waiting
 from schemas.event import MICROS, ORDERED, Event, Product
@@ -27,85 +41,94 @@ def look(customer: Customer, key: bytes, event: Event | Waiting, now: float, pla
     return cast(View, Sight(customer, key, event, now, playbook))
 
 
+class Part:
+    """A part of a view, made by a method: worked out when it is first asked for, from then on the view's own."""
+
+    def __init__(self, make: Callable[[Any], Any]) -> None:
+        self._make, self._name = make, make.__name__
+
+    def __get__(self, sight: "Sight", owner: type) -> Any:
+        value = sight.__dict__[self._name] = self._make(sight)
+        return value
+
+
 class Sight:
     """A View that works out a part when it is first asked for."""
 
     def __init__(self, customer: Customer, key: bytes, cause: Event | Waiting, now: float, playbook: Playbook) -> None:
-        self.now = now
-        self._of, self._key, self._cause, self._playbook = customer, key, cause, playbook
+        self.now, self.of = now, customer
+        self._key, self._cause, self._playbook = key, cause, playbook
 
-    def __getattr__(self, name: str) -> Any:
-        part = PARTS.get(name)
-        if part is None:
-            raise AttributeError(f"a view has {', '.join(PARTS)}; wanted {name}")
-        value = self.__dict__[name] = part(self)
-        return value
+    @Part
+    def event(self) -> EventView:
+        clicks = self.of.clickstream
+        return event_view(self._cause, clicks.zone if clicks else "")
 
+    @Part
+    def customer(self) -> CustomerView:
+        return customer_view(self.of, self._key)
 
-def event_of(sight: Sight) -> EventView:
-    clicks = sight._of.clickstream
-    return event_view(sight._cause, clicks.zone if clicks else "")
+    @Part
+    def cart(self) -> CartView:
+        cart = self.of.cart
+        return cart_view(cart, self.of.pos) if cart and cart.lines else NO_CART
 
+    @Part
+    def orders(self) -> OrdersView:
+        return orders_view(self.of.pos) if self.of.pos else NO_ORDERS
 
-def customer_of(sight: Sight) -> CustomerView:
-    return customer_view(sight._of, sight._key)
+    @Part
+    def score(self) -> float:
+        model = self._playbook.intent
+        return intent.score(intent.terms(intent_of(self.of, model.half_life), model, self.now))
 
+    @Part
+    def channel(self) -> str:
+        return usual(self.of, self._playbook.channels)
 
-def cart_of(sight: Sight) -> CartView:
-    cart = sight._of.cart
-    return cart_view(cart, sight._of.pos) if cart and cart.lines else NO_CART
+    @Part
+    def complements(self) -> list[str]:
+        return complements(self.of.pos, self._playbook) if self.of.pos else []
 
+    @Part
+    def bought(self) -> dict[str, float]:
+        return purchases(self.of.pos) if self.of.pos else {}
 
-def orders_of(sight: Sight) -> OrdersView:
-    return orders_view(sight._of.pos) if sight._of.pos else NO_ORDERS
+    @Part
+    def events(self) -> EventsView:
+        return counters.events(self.of, self.now)
 
+    @Part
+    def spent(self) -> SpentView:
+        return counters.spent(self.of, self.now)
 
-def score_of(sight: Sight) -> float:
-    model = sight._playbook.intent
-    return intent.score(intent.terms(intent_of(sight._of, model.half_life), model, sight.now))
+    @Part
+    def likes(self) -> LikesView:
+        return traits.likes(self.of, self.now)
 
+    @Part
+    def habits(self) -> HabitsView:
+        return traits.habits(self.of, self.now)
 
-def channel_of(sight: Sight) -> str:
-    return usual(sight._of, sight._playbook.channels)
+    @Part
+    def service(self) -> ServiceView:
+        return traits.service(self.of)
 
+    @Part
+    def rfm(self) -> RfmView:
+        return traits.rfm(self.of, self._playbook.rfm, self.now)
 
-def complements_of(sight: Sight) -> list[str]:
-    return complements(sight._of.pos, sight._playbook) if sight._of.pos else []
+    @Part
+    def engagement(self) -> EngagementView:
+        return traits.engagement(self.of, self._playbook.engagement, self.now)
 
+    @Part
+    def segment(self) -> str:
+        return self.of.decisions.segment if self.of.decisions else ""
 
-def bought_of(sight: Sight) -> dict[str, float]:
-    return purchases(sight._of.pos) if sight._of.pos else {}
-
-
-def segment_of(sight: Sight) -> str:
-    return sight._of.decisions.segment if sight._of.decisions else ""
-
-
-def stage_of(sight: Sight) -> str:
-    return sight._of.decisions.stage if sight._of.decisions else ""
-
-
-PARTS: Final[dict[str, Callable[[Sight], Any]]] = {
-    "event": event_of,
-    "customer": customer_of,
-    "cart": cart_of,
-    "orders": orders_of,
-    "score": score_of,
-    "channel": channel_of,
-    "complements": complements_of,
-    "bought": bought_of,
-    "events": lambda sight: counters.events(sight._of, sight.now),
-    "spent": lambda sight: counters.spent(sight._of, sight.now),
-    "likes": lambda sight: traits.likes(sight._of, sight.now),
-    "habits": lambda sight: traits.habits(sight._of, sight.now),
-    "service": lambda sight: traits.service(sight._of),
-    "rfm": lambda sight: traits.rfm(sight._of, sight._playbook.rfm, sight.now),
-    "engagement": lambda sight: traits.engagement(sight._of, sight._playbook.engagement, sight.now),
-    "segment": segment_of,
-    "stage": stage_of,
-    "of": lambda sight: sight._of,
-}
-"""Field of the view -> how it comes about."""
+    @Part
+    def stage(self) -> str:
+        return self.of.decisions.stage if self.of.decisions else ""
 
 
 def event_view(event: Event | Waiting, zone: str) -> EventView:

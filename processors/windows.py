@@ -110,9 +110,3 @@ def window(all_facts: Iterable[EventFacts], now: float, word: str, key: str = ""
         for counts in cells_since(facts, since, now):
             sum_ += counts.get(key, 0) if key else sum(counts.values()) - counts.get(MONEY, 0)
     return sum_
-
-
-def total(all_facts: Iterable[EventFacts], now: float, key: str) -> dict[str, int]:
-    """Window -> how many of one key."""
-    facts = list(all_facts)
-    return {word: window(facts, now, word, key) for word in WINDOWS}

@@ -3,7 +3,19 @@
 Only this room knows the library, so that it can be replaced. Nothing in it knows what a play or a view is.
 """
 
+from processors.cel.closures import UNSURE, Closure, Names, closure
 from processors.cel.language import BadExpression, Expression, Failure, Language
 from processors.cel.words import Problem, kind_word
 
-__all__ = ["BadExpression", "Expression", "Failure", "Language", "Problem", "kind_word"]
+__all__ = [
+    "UNSURE",
+    "BadExpression",
+    "Closure",
+    "Expression",
+    "Failure",
+    "Language",
+    "Names",
+    "Problem",
+    "closure",
+    "kind_word",
+]

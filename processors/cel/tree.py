@@ -1,10 +1,11 @@
-"""What a checked expression says about itself: which names it reads, and the type and place of each part.
+"""What a checked expression says about itself: its parts, which names it reads, and the type and place of each part.
 
 The library hands a checked expression out only as bytes: `cel.expr.CheckedExpr`, a published protobuf message. Reading
 the few fields we want takes less than a dependency on protobuf would. Source: google/cel-spec, proto/cel/expr.
 """
 
 from collections.abc import Iterator
+from struct import unpack
 
 from msgspec import Struct
 
@@ -15,16 +16,22 @@ KINDS = {1: "bool", 2: "int", 3: "uint", 4: "double", 5: "string", 6: "bytes"}
 ITEM = "item"
 """A map of dyn to dyn: how products are declared, and nothing else."""
 
-IDENT, SELECT, CALL, LIST, STRUCT, COMPREHENSION = 4, 5, 6, 7, 8, 9
+CONSTANT, IDENT, SELECT, CALL, LIST, STRUCT, COMPREHENSION = 3, 4, 5, 6, 7, 8, 9
+
+Value = bool | int | float | str | None
 
 
 class Part(Struct, gc=False):
-    """One node: `what` is the name of an identifier, the field of a selection or the function of a call."""
+    """One node: `what` is the name of an identifier, the field of a selection, the function of a call or the variable
+    of a loop."""
 
     kind: int
     what: str
     inner: list[int]
-    """Ids: of a selection its operand; of a call its target, if any, then its arguments."""
+    """Ids: of a selection its operand; of a call its target, if any, then its arguments; of a loop its range, what it
+    begins with, whether it goes on, its step and its result."""
+    value: Value = None
+    """Of a constant (None: null, or of a kind we do not read); of a selection True if it only tests, as `has` does."""
 
 
 class Tree(Struct):
@@ -86,7 +93,7 @@ def _expression(tree: Tree, message: bytes) -> None:
         fields = _fields(waiting.pop())
         id_ = next((_int(v) for number, v in fields if number == 2), 0)
         for kind, body in fields:
-            if kind >= IDENT:
+            if kind >= CONSTANT:
                 part, inner = _part(kind, _bytes(body))
                 part.inner = [_int(dict(_fields(one)).get(2, 0)) for one in inner]
                 tree.parts[id_] = part
@@ -96,13 +103,30 @@ def _expression(tree: Tree, message: bytes) -> None:
 def _part(kind: int, body: bytes) -> tuple[Part, list[bytes]]:
     """A part, and the expressions in it still to be read."""
     fields = _fields(body)
-    name = {IDENT: 1, SELECT: 2, CALL: 2}.get(kind, 0)
+    if kind == CONSTANT:
+        return Part(kind, "", [], _value(fields)), []
+    name = {IDENT: 1, SELECT: 2, CALL: 2, COMPREHENSION: 1}.get(kind, 0)
     inner = {SELECT: (1,), CALL: (1, 3), LIST: (1,), COMPREHENSION: (2, 4, 5, 6, 7)}.get(kind, ())
     what = next((_text(v) for number, v in fields if number == name), "")
     expressions = [_bytes(v) for number, v in fields if number in inner]
     if kind == STRUCT:
         expressions = [_bytes(v) for n, entry in fields if n == 2 for m, v in _fields(_bytes(entry)) if m in (3, 4)]
-    return Part(kind, what, []), expressions
+    tests = True if kind == SELECT and any(n == 3 for n, _ in fields) else None
+    return Part(kind, what, [], tests), expressions
+
+
+def _value(fields: Fields) -> Value:
+    for number, value in fields:
+        match number, value:
+            case 2, int():
+                return value != 0
+            case 3, int():
+                return value - (1 << 64) if value >> 63 else value
+            case 5, bytes():
+                return float(unpack("<d", value)[0])
+            case 6, bytes():
+                return value.decode()
+    return None
 
 
 def _source(tree: Tree, message: bytes) -> None:

@@ -27,9 +27,9 @@ def test_only_plays_that_listen_are_asked() -> None:
     assert asked == ["Order Completed"]
 
 
-def test_a_play_is_not_asked_of_a_customer_too_cold_for_it() -> None:
-    warm = play("p", on=["Product Viewed"], when="intent.score >= 0.7")
-    world = World(decider(warm, intent={"bias": 0, "weights": {"views": 1}}))
+def test_a_play_is_asked_with_the_warmth_of_the_event_itself() -> None:
+    warm, when = play("p", on=["Product Viewed"]), {"p": lambda view: view.score >= 0.7}
+    world = World(decider(warm, when=when, intent={"bias": 0, "weights": {"views": 1}}))
     world.turn(viewed("ann", "hat", at=0), now=1)
     assert not world.triggers
     world.turn(viewed("ann", "hat", at=1), now=2)
