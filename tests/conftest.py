@@ -18,8 +18,12 @@ from collections import Counter
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import settings
 
 from tests.parts import KINDS, Parts, missing
+
+settings.register_profile("shared", deadline=None)  # a machine that others use too may stand still for a while
+settings.load_profile("shared")
 
 CI = os.environ.get("CI", "").lower() in ("1", "true")
 

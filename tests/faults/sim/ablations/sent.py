@@ -60,9 +60,9 @@ def whatever_the_trim_said(put: Put) -> None:
 def _leave_in(put: Put, which: Callable[[Turn[Any]], set[str]]) -> None:
     decide = Turns._decide
 
-    def forget(self: Turns, fold: Any, turn: Turn[Any], gathered: Any) -> None:
+    def forget(self: Turns, fold: Any, turn: Turn[Any], gathered: Any, unread: Any = ()) -> None:
         pending = self._pending
-        decide(self, fold, turn, gathered)
+        decide(self, fold, turn, gathered, unread)
         left = which(turn)
         self._left = [id for id in self._left if id not in left]
         gone = {*turn.returned, *turn.revoked} - left
