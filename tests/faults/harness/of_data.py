@@ -5,7 +5,7 @@ import json
 import time
 
 from tests.faults.harness.installation import SESSION
-from tests.faults.harness.of_redis import back, lose_tail
+from tests.faults.harness.of_redis import back, lose_tail, mended
 from tests.faults.harness.run import Run
 
 
@@ -102,6 +102,7 @@ async def _cut(run: Run) -> None:
     run.faults["redis set back"] += 1
     lose_tail(run)
     await asyncio.to_thread(run.redis.start)
+    await mended(run)
 
 
 async def _restart(run: Run) -> None:
