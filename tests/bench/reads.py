@@ -1,6 +1,7 @@
 """Reads of the profile API at a rate, beside a worker with events to fold: from when each was due to its answer."""
 
 import asyncio
+import gc
 import random
 import time
 from dataclasses import dataclass
@@ -59,6 +60,8 @@ class Reads:
         events = list(visits.visits(int(scale.rate * (scale.warm_up + scale.seconds + 2))))
         try:
             await caught_up(settings)
+            gc.collect()
+            gc.freeze()  # ours would count as the API's
             async with Live(settings, events, scale.rate) as live:
                 load = asyncio.create_task(live.run(scale.warm_up + scale.seconds + 1))
                 await read(api.address, self._shop, scale.reads, scale.warm_up)
