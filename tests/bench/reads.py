@@ -31,7 +31,7 @@ class Scale:
     """A second."""
     rate: int = 500
     """Events a second for the worker."""
-    warm_up: float = 4.0
+    warm_up: float = 12.0
     seconds: float = 15.0
     customers: int = 5_000
 
