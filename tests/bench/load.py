@@ -22,13 +22,22 @@ TICK = 0.005
 """Seconds between two sends: at 2,000 events/s ten at once, as one post of an SDK brings them."""
 
 
+Written = tuple[str, bytes, bytes]
+"""Topic, key and value of a record."""
+
+
 async def fill(settings: Settings, visits: Iterable[Visit]) -> None:
     """Write a backlog, as fast as it goes. Event times must be set."""
+    await pour(settings, ((ROUTES.get(event.name, CLICKSTREAM), key, encode_event(event)) for key, event in visits))
+
+
+async def pour(settings: Settings, records: Iterable[Written]) -> None:
+    """Write records, as fast as it goes."""
     producer = AIOKafkaProducer(**connect(settings), acks=1, max_batch_size=BATCH_BYTES)
     await producer.start()
     sending: list[asyncio.Future[Any]] = []
     try:
-        for topic, partition, batch in batches(settings, visits, producer):
+        for topic, partition, batch in batches(settings, records, producer):
             sending.append(await producer.send_batch(batch, settings.topic(topic), partition=partition))
             if len(sending) > UNANSWERED:
                 await asyncio.gather(*sending)
@@ -38,12 +47,13 @@ async def fill(settings: Settings, visits: Iterable[Visit]) -> None:
         await producer.stop()
 
 
-def batches(settings: Settings, visits: Iterable[Visit], producer: AIOKafkaProducer) -> Iterator[tuple[str, int, Any]]:
+def batches(
+    settings: Settings, records: Iterable[Written], producer: AIOKafkaProducer
+) -> Iterator[tuple[str, int, Any]]:
     """(topic, partition, log batch), each when it is full, and what is left at the end."""
     open: dict[tuple[str, int], Any] = {}
-    for key, event in visits:
-        place = (ROUTES.get(event.name, CLICKSTREAM), partition_of(key, settings.partitions))
-        value = encode_event(event)
+    for topic, key, value in records:
+        place = (topic, partition_of(key, settings.partitions))
         batch = open.get(place)
         if batch is not None and batch.append(timestamp=None, key=key, value=value) is not None:
             continue
@@ -56,10 +66,11 @@ def batches(settings: Settings, visits: Iterable[Visit], producer: AIOKafkaProdu
 
 
 class Live:
-    """Events that happen now, at a rate; each says when it was received."""
+    """Events that happen now, at a rate; each says when it was received. `topic`: where all go; empty: where they
+    belong."""
 
-    def __init__(self, settings: Settings, visits: Iterable[Visit], rate: float) -> None:
-        self._settings, self._visits, self._rate = settings, iter(visits), rate
+    def __init__(self, settings: Settings, visits: Iterable[Visit], rate: float, topic: str = "") -> None:
+        self._settings, self._visits, self._rate, self._topic = settings, iter(visits), rate, topic
         self._producer = AIOKafkaProducer(**connect(settings), acks="all")
         self._since = 0.0
         self.sent = 0
@@ -84,6 +95,6 @@ class Live:
     async def _send(self, visit: Visit) -> None:
         key, event = visit
         event.time = event.received = time.time()
-        name = self._settings.topic(ROUTES.get(event.name, CLICKSTREAM))
+        name = self._settings.topic(self._topic or ROUTES.get(event.name, CLICKSTREAM))
         await self._producer.send(name, encode_event(event), key, partition_of(key, self._settings.partitions))
         self.sent += 1

@@ -1,0 +1,89 @@
+"""The peers: how each is started, what it leaves out, what it needs."""
+
+import sys
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from importlib.metadata import version
+from importlib.util import find_spec
+from typing import Final
+
+import msgspec
+
+from tests.bench.w.job import Job
+
+INSTALL: Final = "python -m pip install --group bench"
+ONLY_SUMS: Final = "drop repeated ids, count windows of time, keep a timeline, give reasons"
+"""What none of them does, and Kairos does for each event."""
+
+
+@dataclass(frozen=True)
+class Peer:
+    """One implementation of W beside Kairos."""
+
+    does_not: str
+    argv: Callable[[Job], list[str]]
+    needs: str = ""
+    """A package of the group `bench`."""
+    outside: bool = True
+    """Whether its states are in Redis."""
+    most: int = 0
+    """Events of a backlog it is given the time for; 0: all."""
+    rate: float = 0.0
+    """Events/s it can follow on a small machine; 0: any."""
+
+    def missing(self) -> str:
+        """Why it cannot be measured here, and what helps; empty when it can."""
+        if self.needs and find_spec(self.needs) is None:
+            return f"{self.needs} is not installed: {INSTALL}"
+        return ""
+
+
+def module(name: str) -> Callable[[Job], list[str]]:
+    """A program of this folder."""
+    return lambda job: [sys.executable, "-m", f"tests.bench.w.{name}", msgspec.json.encode(job).decode()]
+
+
+PEERS: Final = {
+    "loop": Peer(
+        f"fence zombies; keep triggers over a crash between state and Kafka; {ONLY_SUMS}",
+        module("loop"),
+    ),
+    "faust": Peer(
+        f"survive a crash without counting again; fence zombies; {ONLY_SUMS}",
+        module("faust_docs"),
+        most=40_000,
+        rate=400.0,
+    ),
+    "faust-take": Peer(
+        f"survive a crash without counting again; fence zombies; {ONLY_SUMS}",
+        module("faust_take"),
+        most=100_000,
+        rate=1_000.0,
+    ),
+    "quix": Peer(
+        f"survive a crash without counting again (at least once); say in Redis what its RocksDB says until the next "
+        f"checkpoint; {ONLY_SUMS}",
+        module("quix"),
+        needs="quixstreams",
+        most=200_000,
+    ),
+    "bytewax": Peer(
+        f"send nothing twice after a crash; share partitions with a second process without a stop; tell Kafka its "
+        f"offsets; {ONLY_SUMS}",
+        module("bytewax_flow"),
+        needs="bytewax",
+    ),
+}
+"""Name -> peer, cheapest to set up first."""
+
+ROWS: Final = {"kairos": "", **{name: peer.does_not for name, peer in PEERS.items()}}
+
+
+def missing(row: str) -> str:
+    """See `Peer.missing`; Kairos is always there."""
+    return PEERS[row].missing() if row in PEERS else ""
+
+
+def versions(rows: Iterable[str]) -> dict[str, str]:
+    """Of what these peers are made of."""
+    return {needs: version(needs) for row in rows if row in PEERS and (needs := PEERS[row].needs)}
