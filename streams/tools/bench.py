@@ -13,7 +13,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from .asking import Wrong
 
 ROOT = Path(__file__).parents[2]
-PEERS = "loop, faust, faust-take, quix, bytewax"
+PEERS = "loop, faust, faust-take, quix, bytewax, kafka-streams, kafka-streams-eos, flink"
 
 
 def bench(

@@ -84,13 +84,15 @@ class Live:
         await self._producer.stop()
 
     async def run(self, seconds: float) -> float:
-        """Send for so long. Answers the time at its end."""
+        """Send for so long, and whatever was due before. Answers the time at its end."""
         end = self._since + self.sent / self._rate + seconds
-        while (now := time.time()) < end:
+        while True:
+            now = time.time()
             while self._since + self.sent / self._rate <= now:
                 await self._send(next(self._visits))
+            if now >= end:
+                return now
             await asyncio.sleep(TICK)
-        return now
 
     async def _send(self, visit: Visit) -> None:
         key, event = visit

@@ -10,6 +10,7 @@ from schemas.customer import Intent
 from streams.tools.guarded import Guarded
 from tests.bench.house import House
 from tests.bench.shop import Shop
+from tests.bench.w import java
 from tests.bench.w.bench import KAIROS, Scale, W
 from tests.bench.w.outcome import Outcome, differences
 from tests.bench.w.peers import PEERS
@@ -61,16 +62,22 @@ def test_triggers_that_lack_repeat_or_differ_are_told() -> None:
     assert [len(differences(outcome(), one)) for one in (lacking, repeated, other)] == [1, 1, 1]
 
 
-@pytest.mark.parametrize("row", PEERS)
+@pytest.mark.parametrize("row", [name for name, peer in PEERS.items() if peer.needs not in java.VERSIONS])
 def test_is_here_to_be_compared(row: str) -> None:
     if why := PEERS[row].missing():
         pytest.skip(f"{row} is left out: {why}")
 
 
+def test_versions_told_are_those_built() -> None:
+    pom = (java.SOURCES / "pom.xml").read_text()
+    assert f"<kafka.version>{java.VERSIONS['kafka-streams']}<" in pom
+    assert f"<flink.version>{java.VERSIONS['flink']}<" in pom
+
+
 @pytest.mark.parts("real")
 @pytest.mark.timeout(240)
 async def test_all_python_peers_leave_what_kairos_leaves(parts: Parts) -> None:
-    rows = [name for name, peer in PEERS.items() if not peer.missing()]
+    rows = [name for name, peer in PEERS.items() if peer.needs not in java.VERSIONS and not peer.missing()]
     with Guarded() as guard:
         house = House(guard, KINDS[parts.kind], parts.kafka.address, parts.redis.address)
         work = W(house, SMALL)

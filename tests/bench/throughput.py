@@ -77,9 +77,9 @@ class Throughput:
             await asyncio.to_thread(ward.stop)
 
 
-async def watch(ward: Ward, done: Done, events: int) -> Figures:
-    """From the end of the warm-up to the last of so many events."""
-    before = await reach(done, int(events * WARM_UP))
+async def watch(ward: Ward, done: Done, events: int, warm_up: float = WARM_UP) -> Figures:
+    """From the end of the warm-up (a share of the events) to the last of so many events."""
+    before = await reach(done, int(events * warm_up))
     cpu, since = cpu_seconds(ward.pid), time.monotonic()
     after = await reach(done, events)
     cpu, seconds = cpu_seconds(ward.pid) - cpu, time.monotonic() - since
@@ -101,7 +101,7 @@ async def committed(store: Store, partitions: int) -> int:
     """Events in the state; less than all while a trigger waits for Kafka."""
     slots = [store.slot(number) for number in range(partitions)]
     metas = await asyncio.gather(*(slot.meta() for slot in slots))
-    applied = sum(int(v) for meta in metas for name, v in meta.items() if name.startswith("count:applied:"))
+    applied = sum(int(meta.get(f"count:applied:{topic}", 0)) for meta in metas for topic in EVENTS)
     waiting = await asyncio.gather(*(slot.outbox_size() for slot in slots))
     return applied - sum(waiting)
 

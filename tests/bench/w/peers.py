@@ -9,6 +9,7 @@ from typing import Final
 
 import msgspec
 
+from tests.bench.w import java
 from tests.bench.w.job import Job
 
 INSTALL: Final = "python -m pip install --group bench"
@@ -23,7 +24,7 @@ class Peer:
     does_not: str
     argv: Callable[[Job], list[str]]
     needs: str = ""
-    """A package of the group `bench`."""
+    """A package of the group `bench`; or, in Java, a name of `java.VERSIONS`."""
     outside: bool = True
     """Whether its states are in Redis."""
     most: int = 0
@@ -33,6 +34,8 @@ class Peer:
 
     def missing(self) -> str:
         """Why it cannot be measured here, and what helps; empty when it can."""
+        if self.needs in java.VERSIONS:
+            return java.missing()
         if self.needs and find_spec(self.needs) is None:
             return f"{self.needs} is not installed: {INSTALL}"
         return ""
@@ -51,13 +54,13 @@ PEERS: Final = {
     "faust": Peer(
         f"survive a crash without counting again; fence zombies; {ONLY_SUMS}",
         module("faust_docs"),
-        most=40_000,
+        most=20_000,
         rate=400.0,
     ),
     "faust-take": Peer(
         f"survive a crash without counting again; fence zombies; {ONLY_SUMS}",
         module("faust_take"),
-        most=100_000,
+        most=50_000,
         rate=1_000.0,
     ),
     "quix": Peer(
@@ -65,7 +68,7 @@ PEERS: Final = {
         f"checkpoint; {ONLY_SUMS}",
         module("quix"),
         needs="quixstreams",
-        most=200_000,
+        most=100_000,
     ),
     "bytewax": Peer(
         f"send nothing twice after a crash; share partitions with a second process without a stop; tell Kafka its "
@@ -73,8 +76,28 @@ PEERS: Final = {
         module("bytewax_flow"),
         needs="bytewax",
     ),
+    "kafka-streams": Peer(
+        f"send nothing twice after a crash (at least once), nor count once; let others read states, which are its own "
+        f"store and changelog; {ONLY_SUMS}",
+        java.program("Streams", "at_least_once"),
+        needs="kafka-streams",
+        outside=False,
+    ),
+    "kafka-streams-eos": Peer(
+        f"let others read states, which are its own store and changelog; {ONLY_SUMS}",
+        java.program("Streams", "exactly_once_v2"),
+        needs="kafka-streams",
+        outside=False,
+    ),
+    "flink": Peer(
+        f"send nothing twice after a crash (at least once out, exactly once in its state); let others read its "
+        f"states, which are on its heap and in a checkpoint each second; {ONLY_SUMS}",
+        java.program("Flink"),
+        needs="flink",
+        outside=False,
+    ),
 }
-"""Name -> peer, cheapest to set up first."""
+"""Name -> peer."""
 
 ROWS: Final = {"kairos": "", **{name: peer.does_not for name, peer in PEERS.items()}}
 
@@ -86,4 +109,5 @@ def missing(row: str) -> str:
 
 def versions(rows: Iterable[str]) -> dict[str, str]:
     """Of what these peers are made of."""
-    return {needs: version(needs) for row in rows if row in PEERS and (needs := PEERS[row].needs)}
+    needed = [PEERS[row].needs for row in rows if row in PEERS and PEERS[row].needs]
+    return {name: java.VERSIONS.get(name) or version(name) for name in needed}
