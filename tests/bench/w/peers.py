@@ -48,50 +48,50 @@ def module(name: str) -> Callable[[Job], list[str]]:
 
 PEERS: Final = {
     "loop": Peer(
-        f"fence zombies; keep triggers over a crash between state and Kafka; {ONLY_SUMS}",
+        f"count or send once over a crash, which may also lose a trigger; fence zombies; {ONLY_SUMS}",
         module("loop"),
     ),
     "faust": Peer(
-        f"survive a crash without counting again; fence zombies; {ONLY_SUMS}",
+        f"count or send once over a crash; fence zombies; {ONLY_SUMS}",
         module("faust_docs"),
         most=20_000,
         rate=400.0,
     ),
     "faust-take": Peer(
-        f"survive a crash without counting again; fence zombies; {ONLY_SUMS}",
+        f"count or send once over a crash; fence zombies; {ONLY_SUMS}",
         module("faust_take"),
         most=50_000,
         rate=1_000.0,
     ),
     "quix": Peer(
-        f"survive a crash without counting again (at least once); say in Redis what its RocksDB says until the next "
+        f"count or send once over a crash (at least once); have in Redis what is in its RocksDB before the next "
         f"checkpoint; {ONLY_SUMS}",
         module("quix"),
         needs="quixstreams",
         most=100_000,
     ),
     "bytewax": Peer(
-        f"send nothing twice after a crash; share partitions with a second process without a stop; tell Kafka its "
-        f"offsets; {ONLY_SUMS}",
+        f"send once over a crash; share partitions with a second process without a stop; tell Kafka its offsets; "
+        f"{ONLY_SUMS}",
         module("bytewax_flow"),
         needs="bytewax",
     ),
     "kafka-streams": Peer(
-        f"send nothing twice after a crash (at least once), nor count once; let others read states, which are its own "
-        f"store and changelog; {ONLY_SUMS}",
+        f"count or send once over a crash (at least once); let others read states, which are in its own store and "
+        f"changelog; {ONLY_SUMS}",
         java.program("Streams", "at_least_once"),
         needs="kafka-streams",
         outside=False,
     ),
     "kafka-streams-eos": Peer(
-        f"let others read states, which are its own store and changelog; {ONLY_SUMS}",
+        f"let others read states, which are in its own store and changelog; {ONLY_SUMS}",
         java.program("Streams", "exactly_once_v2"),
         needs="kafka-streams",
         outside=False,
     ),
     "flink": Peer(
-        f"send nothing twice after a crash (at least once out, exactly once in its state); let others read its "
-        f"states, which are on its heap and in a checkpoint each second; {ONLY_SUMS}",
+        f"send once over a crash (its own state it counts once); let others read states, which are on its heap and in "
+        f"a checkpoint each second; {ONLY_SUMS}",
         java.program("Flink"),
         needs="flink",
         outside=False,

@@ -11,6 +11,7 @@ import org.apache.flink.api.common.typeinfo.TypeInformation;
 import org.apache.flink.api.common.typeinfo.Types;
 import org.apache.flink.api.java.tuple.Tuple2;
 import org.apache.flink.configuration.Configuration;
+import org.apache.flink.connector.base.DeliveryGuarantee;
 import org.apache.flink.connector.kafka.sink.KafkaSink;
 import org.apache.flink.connector.kafka.source.KafkaSource;
 import org.apache.flink.connector.kafka.source.enumerator.initializer.OffsetsInitializer;
@@ -64,6 +65,7 @@ public final class Flink {
         return KafkaSink.<Tuple2<byte[], byte[]>>builder()
             .setBootstrapServers(job.kafka())
             .setProperty("linger.ms", "0")
+            .setDeliveryGuarantee(DeliveryGuarantee.AT_LEAST_ONCE)
             .setRecordSerializer((told, context, time) -> new ProducerRecord<>(topic, told.f0, told.f1))
             .build();
     }
