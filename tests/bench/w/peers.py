@@ -12,7 +12,7 @@ import msgspec
 from tests.bench.w import java
 from tests.bench.w.job import Job
 
-INSTALL: Final = "python -m pip install --group bench"
+INSTALL: Final = "python -m pip install --group bench (or uv pip install --group bench)"
 ONLY_SUMS: Final = "drop repeated ids, count windows of time, keep a timeline, give reasons"
 """What none of them does, and Kairos does for each event."""
 
