@@ -3,8 +3,9 @@ own."""
 
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +30,7 @@ class House:
     """kafka, redis -> the kind that was started."""
     kafka: str = ""
     redis: str = ""
-    _started: int = 0
+    _numbers: Iterator[int] = field(default_factory=lambda: count(1))
 
     def open(self, note: Callable[[str], None], kafka: str = "", redis: str = "") -> None:
         """Start Apache Kafka and redis-server where they are, else what is embedded. Raises Failed, Missing."""
@@ -72,8 +73,7 @@ class House:
 
     def run(self, argv: list[str], url: str, env: dict[str, str], log: Path | None = None) -> Ward:
         """Any program; returns when its URL answers 200, at once when it has none."""
-        self._started += 1
-        spec = {"name": f"run-{self._started}", "kind": "command", "argv": argv, "env": env, "url": url}
+        spec = {"name": f"run-{next(self._numbers)}", "kind": "command", "argv": argv, "env": env, "url": url}
         return self.guard.add(spec | ({"log": str(log)} if log else {}))[0]
 
     def versions(self) -> dict[str, str]:

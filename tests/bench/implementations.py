@@ -1,6 +1,6 @@
 """Who is compared with whom: one table. A row says how to measure one implementation, and what it leaves out."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -8,18 +8,41 @@ from streams.settings import Settings
 from tests.bench import latency, linked, posts, reads, sealed, throughput
 from tests.bench.figures import Figures
 from tests.bench.house import House
+from tests.bench.w import bench as w
+from tests.bench.w import peers
 
-Measure = Callable[[Settings], Awaitable[Figures]]
+Measure = Callable[[Any, str, Settings], Awaitable[Figures]]
+"""(work, row, installation) -> figures."""
+
+
+async def by_name(work: Any, row: str, settings: Settings) -> Figures:
+    """A row names a method of the work."""
+    found: Figures = await getattr(work, row)(settings)
+    return found
 
 
 @dataclass(frozen=True)
 class Bench:
-    """One benchmark: `work` (made once, of a house and a scale) prepares a round; a row names a method of it."""
+    """One benchmark: `work` (made once, of a house and a scale) prepares a round; `measure` measures a row in it."""
 
     work: Callable[[House, Any], Any]
     scale: Any
     rows: dict[str, str]
     """Implementation -> what it does not do. Kairos comes first: others are set against it."""
+    measure: Measure = by_name
+    usual: tuple[str, ...] = ()
+    """Who is measured beside Kairos when nobody is named; of a bench without it all are, always."""
+    missing: Callable[[str], str] = lambda row: ""
+    """Why a row cannot be measured here; empty when it can."""
+    versions: Callable[[Iterable[str]], dict[str, str]] = lambda rows: {}
+    """Of what rows are made of."""
+
+    def chosen(self, beside: Iterable[str]) -> list[str]:
+        """Rows to measure, of those named or the usual ones, whether they can be or not."""
+        if not self.usual:
+            return list(self.rows)
+        first, *others = self.rows
+        return [first, *(row for row in others if row in (beside or self.usual))]
 
 
 BENCHES: Final = {
@@ -55,5 +78,6 @@ BENCHES: Final = {
     ),
     "sealed-collector": Bench(sealed.SealedPosts, posts.Scale(), {"kairos": "", "plain": "seals nothing"}),
     "profile": Bench(reads.Reads, reads.Scale(), {"kairos": ""}),
+    "w": Bench(w.W, w.Scale(), peers.ROWS, w.W.measure, ("loop",), peers.missing, peers.versions),
 }
-"""`kairos bench NAME`. A row's name is the method of `work` that measures it."""
+"""`kairos bench NAME`."""

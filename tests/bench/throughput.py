@@ -60,7 +60,7 @@ class Throughput:
         store = open_store(settings)
         ward = await asyncio.to_thread(self._house.worker, settings)
         try:
-            return await self._watch(ward, lambda: committed(store, settings.partitions))
+            return await watch(ward, lambda: committed(store, settings.partitions), len(self._visits))
         finally:
             await asyncio.to_thread(ward.stop)
             await store.close()
@@ -72,21 +72,21 @@ class Throughput:
         ward = self._house.module("loop", settings.kafka, str(settings.partitions), *names, log=log)
         try:
             with log.open("rb") as said:
-                return await self._watch(ward, lambda: printed(said))
+                return await watch(ward, lambda: printed(said), len(self._visits))
         finally:
             await asyncio.to_thread(ward.stop)
 
-    async def _watch(self, ward: Ward, done: Done) -> Figures:
-        """From the end of the warm-up to the last event."""
-        events = len(self._visits)
-        before = await reach(done, int(events * WARM_UP))
-        cpu, since = cpu_seconds(ward.pid), time.monotonic()
-        after = await reach(done, events)
-        cpu, seconds = cpu_seconds(ward.pid) - cpu, time.monotonic() - since
-        measured = after - before
-        if not measured:
-            raise Failed("bench: all was done before anybody looked: too few events, or the machine too busy")
-        return Figures(cpu / measured * 1e6, measured / seconds, memory_mb(ward.pid))
+
+async def watch(ward: Ward, done: Done, events: int, warm_up: float = WARM_UP) -> Figures:
+    """From the end of the warm-up (a share of the events) to the last of so many events."""
+    before = await reach(done, int(events * warm_up))
+    cpu, since = cpu_seconds(ward.pid), time.monotonic()
+    after = await reach(done, events)
+    cpu, seconds = cpu_seconds(ward.pid) - cpu, time.monotonic() - since
+    measured = after - before
+    if not measured:
+        raise Failed("bench: all was done before anybody looked: too few events, or the machine too busy")
+    return Figures(cpu / measured * 1e6, measured / seconds, memory_mb(ward.pid))
 
 
 async def reach(done: Done, wanted: int) -> int:
@@ -101,7 +101,7 @@ async def committed(store: Store, partitions: int) -> int:
     """Events in the state; less than all while a trigger waits for Kafka."""
     slots = [store.slot(number) for number in range(partitions)]
     metas = await asyncio.gather(*(slot.meta() for slot in slots))
-    applied = sum(int(v) for meta in metas for name, v in meta.items() if name.startswith("count:applied:"))
+    applied = sum(int(meta.get(f"count:applied:{topic}", 0)) for meta in metas for topic in EVENTS)
     waiting = await asyncio.gather(*(slot.outbox_size() for slot in slots))
     return applied - sum(waiting)
 

@@ -27,6 +27,10 @@ _POM = f"""<project>
 """
 
 
+COPY = ("dependency:copy-dependencies", "-DoutputDirectory=libs", "-DincludeScope=runtime")
+"""Maven's goal: all jars of a project into its folder `libs`."""
+
+
 @cache
 def java() -> str:
     """A Java that can run Kafka: JAVA_HOME's, the PATH's, then the wheel's. Raises Missing."""
@@ -67,7 +71,7 @@ def _fetch(folder: Path) -> None:
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=f"{folder.name}.", dir=folder.parent) as room:
         (Path(room) / "pom.xml").write_text(_POM)
-        _run_maven(Path(room))
+        maven(Path(room), *COPY, what="Kafka's jars")
         try:
             (Path(room) / "libs").rename(folder)
         except OSError:
@@ -75,11 +79,11 @@ def _fetch(folder: Path) -> None:
                 raise
 
 
-def _run_maven(room: Path) -> None:
-    goal = ["dependency:copy-dependencies", "-DoutputDirectory=libs", "-DincludeScope=runtime"]
+def maven(room: Path, *goals: str, what: str) -> None:
+    """Run Maven on the pom.xml in a folder. Raises Missing, where `what` names what is wanted of it."""
     environment = os.environ | {"JAVA_HOME": str(Path(java()).resolve().parent.parent)}
     done = subprocess.run(
-        [_maven(), "-q", "-B", *goal],
+        [_maven(), "-q", "-B", *goals],
         cwd=room,
         env=environment,
         capture_output=True,
@@ -88,7 +92,7 @@ def _run_maven(room: Path) -> None:
     )
     if done.returncode:
         lines = "\n".join("  " + line for line in (done.stdout + done.stderr).splitlines()[:12])
-        raise Missing(f"Kafka's jars: Maven ended with {done.returncode}; does it reach its repository?\n{lines}")
+        raise Missing(f"{what}: Maven ended with {done.returncode}; does it reach its repository?\n{lines}")
 
 
 def _maven() -> str:

@@ -1,0 +1,60 @@
+"""What a benchmark's report looks like, and who is in it."""
+
+import json
+
+import pytest
+
+from streams.tools.asking import Wrong
+from streams.tools.bench import PEERS, bench
+from tests.bench import runner
+from tests.bench.figures import Figures
+from tests.bench.house import House
+from tests.bench.implementations import BENCHES
+from tests.bench.w import peers
+
+FAST, SLOW = Figures(10.0, 90_000.0, 60.0, 3.0, 5.0, 9.0), Figures(30.0, 30_000.0, 80.0)
+
+
+class Quiet(House):
+    """Of no servers."""
+
+    def __init__(self) -> None: ...
+
+    def versions(self) -> dict[str, str]:
+        return {"kafka": "none"}
+
+
+def test_report_of_w() -> None:
+    found = {"kairos": [SLOW, SLOW], "loop": [FAST, Figures(20.0, 40_000.0, 60.0, 5.0, 6.0, 7.0)]}
+    told = json.loads(json.dumps(runner.report(Quiet(), "w", BENCHES["w"], found)))
+    assert {"machine", "versions", "rounds", "implementations"} <= told.keys()
+    assert told["rounds"] == 2
+    loop, kairos = told["implementations"]["loop"], told["implementations"]["kairos"]
+    names = ("cpu_us_per_event", "events_per_second", "rss_mb", "p50_ms", "p99_ms")
+    assert [loop[name] for name in names] == [15.0, 65_000.0, 60.0, 4.0, 8.0]
+    assert loop["range"]["cpu_us_per_event"] == [10.0, 20.0]
+    assert loop["does_not"] == peers.PEERS["loop"].does_not
+    assert (kairos["p99_ms"], kairos["does_not"]) == (None, "")
+    assert told["ratios"]["kairos/loop"]["range"] == [1.5, 3.0]
+
+
+def test_kairos_comes_first_and_the_others_in_their_order() -> None:
+    assert BENCHES["w"].chosen(["quix", "loop"]) == ["kairos", "loop", "quix"]
+    assert BENCHES["w"].chosen([]) == ["kairos", "loop"]
+    assert BENCHES["latency"].chosen([]) == ["kairos", "echo"]
+
+
+def test_what_is_not_installed_is_left_out_and_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(peers, "find_spec", lambda name: None)
+    told = runner.left_out(BENCHES["w"], ["loop", "quix"])
+    assert told == {"quix": f"quixstreams is not installed: {peers.INSTALL}"}
+
+
+def test_help_names_all_there_are() -> None:
+    assert PEERS.split(", ") == runner.choices("w")
+
+
+@pytest.mark.parametrize(("name", "beside"), [("w", "loop,spark"), ("latency", "loop")])
+def test_nobody_else_can_be_asked_for(name: str, beside: str) -> None:
+    with pytest.raises(Wrong, match="bench: wanted"):
+        bench(name, beside=beside)
