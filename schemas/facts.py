@@ -67,8 +67,9 @@ Told = tuple[float, str]
 UNTOLD: Final[Told] = (0.0, "")
 
 
-class Seen(Struct, gc=False, omit_defaults=True):
-    """Digests of message ids (8 bytes each, back to back) in two generations: what a retry repeats is dropped."""
+class Seen(Struct, dict=True, omit_defaults=True):
+    """Digests of message ids (8 bytes each, back to back) in two generations: what a retry repeats is dropped.
+    `dict`: an index of them is kept beside, in memory only (`processors.seen`)."""
 
     now: bytes = b""
     before: bytes = b""

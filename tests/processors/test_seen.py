@@ -2,6 +2,7 @@
 
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.json import decode, encode
 from xxhash import xxh3_64_digest
 
 from processors.seen import FULL, holds, repeated
@@ -30,6 +31,18 @@ def test_memory_is_two_generations_at_most() -> None:
         assert not repeated(seen, str(number), 1e9)
     assert len(seen.now) <= FULL and len(seen.before) <= FULL
     assert all(repeated(seen, str(number), 1e9) for number in range(2 * SEEN_MOST, 3 * SEEN_MOST))
+
+
+@given(st.lists(st.tuples(st.integers(0, 400), st.sampled_from((0.0, 60.0, 30 * HOUR))), min_size=100, max_size=400))
+def test_an_index_answers_as_a_search_does(steps: list[tuple[int, float]]) -> None:
+    """What was read from Redis has no index yet."""
+    kept, time = Seen(), 1e9
+    for number, pause in steps:
+        time += pause if number % 97 == 0 else 0.0
+        read = decode(encode(kept), type=Seen)
+        known = any(holds(part, xxh3_64_digest(str(number).encode())) for part in (read.now, read.before))
+        assert repeated(kept, str(number), time) == repeated(read, str(number), time) == known
+        assert kept == read
 
 
 def test_an_id_is_forgotten_after_two_days() -> None:
