@@ -243,7 +243,7 @@ class Decider:
         view = look(customer, person.key, event, event.time, self.playbook)
         answers = self.conditions.at(view)
         for play in heard.asked:
-            if play.unless and plays.over(customer, play, event.time):
+            if (play.unless and plays.over(customer, play, event.time)) or self.outcomes.told(play, person, answers):
                 continue
             proposal = of_event(play, person, event, view, answers, self.playbook.intent)
             if proposal is not None:

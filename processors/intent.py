@@ -51,19 +51,32 @@ def together(a: Intent, b: Intent, half_life: float) -> Intent:
     return Intent(a.at, sums)
 
 
+def faded(intent: Intent, model: IntentModel, time: float) -> float:
+    """What sums weigh at `time`."""
+    return exp(-LN2 * (time - intent.at) / model.half_life) if time > intent.at else 1.0
+
+
 def terms(intent: Intent | None, model: IntentModel, time: float) -> dict[str, float]:
     """What each term adds to the logit of the score at `time`, the bias among them."""
     added = {"bias": model.bias}
     if intent is not None:
-        fade = exp(-LN2 * (time - intent.at) / model.half_life) if time > intent.at else 1.0
-        sums = intent.sums
+        sums, fade = intent.sums, faded(intent, model, time)
         for name, weight in model.weights.items():
             if name in sums:
                 added[name] = weight * log1p(sums[name] * fade)
     return added
 
 
-def score(terms: dict[str, float]) -> float:
-    """Purchase intent, 0 to 1."""
-    logit = sum(terms.values())
+def score(intent: Intent | None, model: IntentModel, time: float) -> float:
+    """Purchase intent at `time`, 0 to 1: the terms, added up in their order."""
+    logit = model.bias
+    if intent is not None:
+        sums, fade = intent.sums, faded(intent, model, time)
+        for name, weight in model.weights.items():
+            if name in sums:
+                logit += weight * log1p(sums[name] * fade)
+    return logistic(logit)
+
+
+def logistic(logit: float) -> float:
     return 1.0 / (1.0 + exp(-logit)) if logit > -700.0 else 0.0

@@ -1,12 +1,14 @@
 """What becomes of a proposal: it leaves as a trigger, waits for the end of quiet hours, or is refused with a reason."""
 
-from processors import plays
+from collections.abc import Sequence
+
+from processors import plays, policies
 from processors.persons import aliases, origins
 from processors.policies import Case, permit, release
-from processors.proposals import Proposal, Reasons
+from processors.proposals import Answers, Person, Proposal, Reasons
 from processors.turn import Turn
 from schemas.customer import REFUSALS_MOST, Customer, Decisions, Sent, Waiting
-from schemas.playbook import Playbook
+from schemas.playbook import Play, Playbook
 from schemas.trigger import Check, Refusal, Trigger, message, trigger_id
 
 
@@ -22,13 +24,20 @@ class Outcomes:
         self.memory = playbook.policies.remember + max(windows, default=0.0) + span + self.margin
         """Seconds for which what was sent is remembered."""
 
+    def told(self, play: Play, person: Person, answers: Answers) -> bool:
+        """Whether what an event could make a play propose was sent before: then nothing more need be asked."""
+        if not any(one.play == play.id for one in person.decisions.sent):
+            return False
+        if not (occurrence := answers.occurrence(play.id)):
+            return False
+        id, *also = self._ids(play, person, occurrence)
+        return policies.remembered(person.customer, id, also)
+
     def settle(self, turn: Turn[Customer], proposal: Proposal) -> bool:
         """True when it is settled; False when it waits."""
         play, person = proposal.play, proposal.person
-        id = trigger_id(self.app, play.id, person.key, proposal.occurrence)
-        others = {*origins(person.customer), *proposal.came}
-        also = frozenset(trigger_id(self.app, play.id, other.encode(), proposal.occurrence) for other in others)
-        case = Case(play, id, proposal.time, turn.now, person.customer, self.playbook, self.margin, also)
+        id, *also = self._ids(play, person, proposal.occurrence, proposal.came)
+        case = Case(play, id, proposal.time, turn.now, person.customer, self.playbook, self.margin, tuple(also))
         checks, channel = permit(case)
         no = checks[-1]
         end = release(case) if no.policy == "quiet" and not no.allowed else None
@@ -44,6 +53,13 @@ class Outcomes:
         else:
             self.hold(turn, proposal, proposal.held(end, reasons), no)
         return reasons is None or end is None
+
+    def _ids(self, play: Play, person: Person, occurrence: str, came: Sequence[str] = ()) -> list[str]:
+        """The trigger's id, then those it would have with the person's other ids."""
+        keys = [person.key]
+        if came or person.customer.identity is not None:
+            keys += [other.encode() for other in {*origins(person.customer), *came}]
+        return [trigger_id(self.app, play.id, key, occurrence) for key in keys]
 
     def send(self, turn: Turn[Customer], proposal: Proposal, case: Case, reasons: Reasons, channel: str) -> None:
         """Into the sent memory and out of the house."""

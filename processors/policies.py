@@ -6,7 +6,7 @@ nor sent again. A no of `quiet` may be a not yet: `release` says until when to h
 asked again. The channel comes last, because its caps depend on which one is taken.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
 from msgspec import Struct
@@ -33,7 +33,7 @@ class Case(Struct):
     playbook: Playbook
     margin: float
     """Twice the clock bound."""
-    also: frozenset[str] = frozenset()
+    also: tuple[str, ...] = ()
     """Ids the same proposal had, made of the person's other ids."""
 
     @property
@@ -48,9 +48,17 @@ class Case(Struct):
 
 
 def known(case: Case) -> Check:
-    allowed = all(one.id != case.id and one.id not in case.also for one in case.sent)
-    allowed = allowed and case.id not in case.customer.forgotten
-    return Check("known", allowed, "asked of what was sent")
+    return Check("known", not remembered(case.customer, case.id, case.also), "asked of what was sent")
+
+
+def remembered(customer: Customer, id: str, also: Sequence[str] = ()) -> bool:
+    """Whether a trigger of this id was sent, or of the ids it has with other ids of the person."""
+    decisions, identity = customer.decisions, customer.identity
+    for sent in (decisions.sent if decisions else (), identity.sent if identity else ()):
+        for one in sent:
+            if one.id == id or one.id in also:
+                return True
+    return id in customer.forgotten
 
 
 def expired(case: Case) -> Check:

@@ -47,7 +47,7 @@ class Part:
     def __init__(self, make: Callable[[Any], Any]) -> None:
         self._make, self._name = make, make.__name__
 
-    def __get__(self, sight: "Sight", owner: type) -> Any:
+    def __get__(self, sight: Any, owner: type) -> Any:
         value = sight.__dict__[self._name] = self._make(sight)
         return value
 
@@ -80,7 +80,7 @@ class Sight:
     @Part
     def score(self) -> float:
         model = self._playbook.intent
-        return intent.score(intent.terms(intent_of(self.of, model.half_life), model, self.now))
+        return intent.score(intent_of(self.of, model.half_life), model, self.now)
 
     @Part
     def channel(self) -> str:
@@ -134,24 +134,35 @@ class Sight:
 def event_view(event: Event | Waiting, zone: str) -> EventView:
     if isinstance(event, Waiting):
         return EventView(event.name, event.event, event.armed, day(event.armed, zone))
-    products = [item(product) for product in event.products]
-    return EventView(
-        name=event.name,
-        id=event.id,
-        time=event.time,
-        day=day(event.time, zone),
-        channel=event.channel,
-        session=event.session,
-        order=event.order,
-        cart=event.cart,
-        coupon=event.coupon,
-        query=event.query,
-        dwell=event.dwell,
-        total=event.total / MICROS,
-        product=products[0] if products else NOTHING,
-        products=products,
-        properties=event.properties,
-    )
+    return cast(EventView, EventSight(event, zone))
+
+
+class EventSight:
+    """An EventView of an event; what has to be made is made when it is first asked for."""
+
+    def __init__(self, event: Event, zone: str) -> None:
+        self._event, self._zone = event, zone
+
+    def __getattr__(self, name: str) -> Any:
+        """What the event says itself."""
+        value = self.__dict__[name] = getattr(self._event, name)
+        return value
+
+    @Part
+    def day(self) -> str:
+        return day(self._event.time, self._zone)
+
+    @Part
+    def total(self) -> float:
+        return self._event.total / MICROS
+
+    @Part
+    def product(self) -> ItemView:
+        return self.products[0] if self._event.products else NOTHING
+
+    @Part
+    def products(self) -> list[ItemView]:
+        return [item(product) for product in self._event.products]
 
 
 NOTHING: Final = ItemView("")

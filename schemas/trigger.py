@@ -5,6 +5,7 @@ refusal stays in the customer's decisions. Feedback is the value of a record in 
 """
 
 from datetime import UTC, datetime
+from functools import lru_cache
 from hashlib import blake2b
 from typing import Annotated, Final, Literal
 
@@ -107,9 +108,17 @@ class Feedback(Struct, gc=False, omit_defaults=True):
 
 def trigger_id(app: str, play: str, customer: bytes, occurrence: str) -> str:
     """24 hexadecimal digits from what the trigger is about; never from an offset, a clock or a version."""
-    parts = (app.encode(), play.encode(), customer, occurrence.encode())
-    framed = b"".join(b"%d:%b" % (len(part), part) for part in parts)
-    return blake2b(framed, digest_size=12).hexdigest()
+    return blake2b(framed(app, play) + frame(customer) + frame(occurrence.encode()), digest_size=12).hexdigest()
+
+
+def frame(part: bytes) -> bytes:
+    """With its length, so that no two lists of parts are alike."""
+    return b"%d:%b" % (len(part), part)
+
+
+@lru_cache
+def framed(app: str, play: str) -> bytes:
+    return frame(app.encode()) + frame(play.encode())
 
 
 def message(app: str, customer: bytes, trigger: Trigger) -> Message:

@@ -111,7 +111,7 @@ def _intent(warmth: Intent | None, playbook: Playbook, now: float) -> list[str]:
         return []
     terms = intent.terms(warmth, playbook.intent, now)
     told = " ".join(f"{name} {value:+.2f}" for name, value in terms.items())
-    return [f"{intent.score(terms):.2f} now, from {told}"]
+    return [f"{intent.logistic(sum(terms.values())):.2f} now, from {told}"]
 
 
 def _waiting(decisions: Decisions, now: float) -> list[str]:

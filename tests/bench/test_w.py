@@ -27,7 +27,7 @@ def test_the_fold_scores_as_the_playbook_does() -> None:
         time = 1_000.0 + number * (7.0 if number % 5 else -3.0)  # now and then a late one
         apply(state, event.name, time, event.dwell, ONCE)
         intent.warm(warmth, intent.FEATURES[event.name], event.dwell, time, model.half_life)
-        score = intent.score(intent.terms(warmth, model, time))
+        score = intent.score(warmth, model, time)
         assert state.score == pytest.approx(score, rel=1e-12)
     assert {name: getattr(state, name) for name in WEIGHTS} == pytest.approx(warmth.sums, rel=1e-12)
 

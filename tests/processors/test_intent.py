@@ -35,7 +35,8 @@ def test_sums_are_those_of_brute_force(events: list[tuple[str | None, float, flo
     told = intent.terms(warmth, MODEL, START + now)
     assert told == pytest.approx(wanted, rel=1e-6, abs=1e-9) or set(wanted) < set(told)
     logit = sum(wanted.values())
-    assert intent.score(told) == pytest.approx(1 / (1 + exp(-logit)), rel=1e-6)
+    assert intent.score(warmth, MODEL, START + now) == pytest.approx(1 / (1 + exp(-logit)), rel=1e-6)
+    assert intent.logistic(sum(told.values())) == pytest.approx(1 / (1 + exp(-logit)), rel=1e-6)
 
 
 @given(EVENTS, EVENTS)
@@ -51,7 +52,7 @@ def test_two_ids_are_as_warm_together_as_one_that_did_it_all(
 
 
 def test_a_score_is_never_out_of_range() -> None:
-    assert intent.score({"bias": -1e6}) == 0.0 and intent.score({"bias": 1e6}) == 1.0
+    assert intent.logistic(-1e6) == 0.0 and intent.logistic(1e6) == 1.0
 
 
 def test_an_event_of_the_future_does_not_freeze_the_intent() -> None:

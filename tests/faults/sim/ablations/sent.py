@@ -7,7 +7,7 @@ from processors import caps, policies, returns
 from processors.outcome import sent_of
 from processors.turn import Turn
 from schemas.customer import Sent
-from schemas.trigger import Check, Trigger
+from schemas.trigger import Trigger
 from streams.engine.relay import Leaving
 from streams.engine.turn import Turns
 from tests.faults.sim.ablations.put import Put
@@ -37,7 +37,7 @@ def read_back(put: Put) -> None:
 
 def known_id(put: Put) -> None:
     """What was sent is proposed again."""
-    put(policies, "POLICIES", (lambda case: Check("known", True), *policies.POLICIES[1:]))
+    put(policies, "remembered", lambda customer, id, also=(): False)
 
 
 def read_back_takes_out(put: Put) -> None:
