@@ -20,8 +20,11 @@ def arrivals(
 ) -> Iterator[tuple[Record, bytes, Customer, V]]:
     """(record, its customer's key, the customer, what it says), for each record that can be folded."""
     customers = turn.customers
-    for record, value in zip(records, values(turn, topic, records, decode), strict=True):
-        if value is None:
+    for record in records:
+        try:
+            value = decode(record.value)  # type: ignore[arg-type]
+        except (DecodeError, UnicodeDecodeError, RecursionError, TypeError) as wrong:
+            refuse(turn, topic, record, *fault(record, wrong))
             continue
         key = record.key
         if not key:
@@ -38,30 +41,17 @@ def arrivals(
 NOBODY = Customer()
 
 
-def values(
-    turn: Turn[Customer], topic: str, records: Sequence[Record], decode: Callable[[bytes], V]
-) -> Sequence[V | None]:
-    """All values at once; one by one only when one of them is bad."""
-    try:
-        return [decode(record.value) for record in records]  # type: ignore[arg-type]
-    except (DecodeError, UnicodeDecodeError, RecursionError, TypeError):
-        return [decoded(turn, topic, record, decode) for record in records]
-
-
-def decoded(turn: Turn[Customer], topic: str, record: Record, decode: Callable[[bytes], V]) -> V | None:
-    """One value, or None and a fault."""
-    try:
-        if record.value is None:
-            refuse(turn, topic, record, "undecodable", "wanted a JSON object, got no value")
-        else:
-            return decode(record.value)
-    except ValidationError as wrong:
-        refuse(turn, topic, record, "invalid", str(wrong))
-    except (DecodeError, UnicodeDecodeError) as wrong:
-        refuse(turn, topic, record, "undecodable", f"wanted a JSON object: {wrong}")
-    except RecursionError:
-        refuse(turn, topic, record, "undecodable", "wanted a JSON object, got one nested too deep")
-    return None
+def fault(record: Record, wrong: Exception) -> tuple[str, str]:
+    """(cause, detail) of a value that could not be decoded."""
+    if record.value is None:
+        return "undecodable", "wanted a JSON object, got no value"
+    if isinstance(wrong, ValidationError):
+        return "invalid", str(wrong)
+    if isinstance(wrong, RecursionError):
+        return "undecodable", "wanted a JSON object, got one nested too deep"
+    if isinstance(wrong, TypeError):
+        raise wrong
+    return "undecodable", f"wanted a JSON object: {wrong}"
 
 
 def refuse(turn: Turn[Customer], topic: str, record: Record, cause: str, detail: str) -> None:

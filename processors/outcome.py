@@ -26,7 +26,10 @@ class Outcomes:
 
     def told(self, play: Play, person: Person, answers: Answers) -> bool:
         """Whether what an event could make a play propose was sent before: then nothing more need be asked."""
-        if not any(one.play == play.id for one in person.decisions.sent):
+        for one in person.decisions.sent:
+            if one.play == play.id:
+                break
+        else:
             return False
         if not (occurrence := answers.occurrence(play.id)):
             return False

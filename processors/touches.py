@@ -46,9 +46,10 @@ def touched(touches: bytes, second: int, number: int, channel: str, sentiment: i
     where = PLACE_BITS.get(channel, ELSEWHERE << 4)
     mood = 0 if sentiment is None else sentiment + 2
     touch = (second << 16 | number << 8 | where | mood).to_bytes(TOUCH, "big")
-    if touch < touches[-TOUCH:]:
-        return newest(touches + touch)
-    touches += touch
+    at = len(touches)
+    while at and touch < touches[at - TOUCH : at]:
+        at -= TOUCH
+    touches = touches[:at] + touch + touches[at:]
     return touches if len(touches) <= MOST else touches[TOUCH:]
 
 

@@ -106,6 +106,7 @@ class Feedback(Struct, gc=False, omit_defaults=True):
     received: Annotated[float, Meta(ge=0.0)] = 0.0
 
 
+@lru_cache(maxsize=16_384)
 def trigger_id(app: str, play: str, customer: bytes, occurrence: str) -> str:
     """24 hexadecimal digits from what the trigger is about; never from an offset, a clock or a version."""
     return blake2b(framed(app, play) + frame(customer) + frame(occurrence.encode()), digest_size=12).hexdigest()
