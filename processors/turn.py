@@ -65,6 +65,7 @@ class Turn(Generic[C]):
         "revoked",
         "shred",
         "until",
+        "values",
         "wake",
     )
 
@@ -76,6 +77,8 @@ class Turn(Generic[C]):
         """All customers this turn may touch, by key; a record whose key is not here is misplaced."""
         self.changed: set[bytes] = set()
         """Customers to write."""
+        self.values: dict[bytes, bytes] = {}
+        """Those encoded so far, as they are since they changed last."""
         self.wake: dict[bytes, float | None] = {}
         """Customer -> when it now wants waking; None: not at all. Only of those for whom it may have changed."""
         self.messages: list[tuple[str, Message]] = []

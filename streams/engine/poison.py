@@ -1,9 +1,15 @@
-"""When too many records fail with one cause, it is a bad deploy: halt and keep the data in Kafka."""
+"""Records that cannot be folded become dead letters. When too many fail with one cause, it is a bad deploy: halt and
+keep the data in Kafka."""
 
 from collections import Counter
 from collections.abc import Sequence
+from typing import Any
 
-from processors.turn import Fault
+from processors.turn import Fault, Turn
+from schemas.datakey import kid_of
+from schemas.topics import DEAD_LETTERS
+from schemas.turn import Message
+from streams.engine.sealing import SEALED
 from streams.engine.world import Halt
 
 WINDOW = 500
@@ -36,3 +42,17 @@ class Poison:
                 )
         self._records = 0
         self._causes.clear()
+
+
+def letters(turn: Turn[Any], partition: int) -> list[tuple[str, Message]]:
+    """The dead letters of a turn, counted: raw bytes, reason and place."""
+    found = []
+    for fault in turn.faults:
+        turn.counts[f"dead_lettered:{fault.topic}"] += 1
+        place = f"{fault.topic}/{partition}/{fault.record.offset}"
+        headers = [("reason", fault.cause), ("detail", fault.detail[:500]), ("place", place)]
+        if fault.cause == "unopened":
+            headers.append((SEALED, kid_of(fault.record).decode()))
+        told = [(name, text.encode()) for name, text in headers]
+        found.append((f"dead:{place}", Message(DEAD_LETTERS, fault.record.key, fault.record.value, told)))
+    return found

@@ -1,6 +1,6 @@
 """One turn: gather, decide, commit. Everything that changes a customer goes through here.
 
-How it works. `gather` takes what has arrived, `decide` folds it into the customers, `commit` sends all of it to the
+How it works. `gather` takes what has arrived, `decide` folds it, customer by customer, `commit` sends all of it to the
 slot in one call under a new token. That call is in flight while the next turn gathers and decides; it is settled
 before the next commit is sent, and only then is it true: only then do its triggers go to the relay and may customers
 leave the cache. A refused commit raises `Refused`, the term ends, and all that is known here dies with it.
@@ -12,20 +12,18 @@ so timers need no polling.
 
 import asyncio
 from collections import Counter
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
-from itertools import chain, groupby, islice
-from operator import itemgetter
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from processors.turn import Fault, Fold, Record, Turn
-from schemas.datakey import Shred, encode_shred, kid_of
-from schemas.topics import DEAD_LETTERS, KEYS, TRIGGERS, partition_of
+from processors.turn import Fault, Fold, Turn
+from schemas.datakey import Shred, encode_shred
+from schemas.topics import KEYS, TRIGGERS, partition_of
 from schemas.turn import Message, TurnRecord, decode_message, encode_message, encode_turn
-from streams.engine.inbox import Batch, Inbox
-from streams.engine.poison import Poison
+from streams.engine.inbox import Batch, Inbox, by_customer
+from streams.engine.poison import Poison, letters
 from streams.engine.relay import Leaving, Relay
-from streams.engine.sealing import SEALED
 from streams.engine.world import Halt, World
 from streams.state.store import Commit, Committed, Opened, Slot
 from streams.vault import NoKey
@@ -186,15 +184,20 @@ class Turns:
             if read.lost:
                 fold.pass_over(turn, read.topic, read.lost)
             turn.faults += [Fault(read.topic, record, "unopened", wrong) for record, wrong in read.odd]
-        for topic, records in by_topic(gathered.batches):
-            if records:
+        for key, topics in by_customer(gathered.batches).items():
+            for topic, records in topics.items():
                 fold.absorb(turn, topic, records)
-        if gathered.due:
-            fold.awaken(turn, gathered.due)
+            self._write(fold, turn, key)
+        for key in gathered.due:
+            fold.awaken(turn, [key])
+            self._write(fold, turn, key)
         if turn.erased:
             gathered.judged = self._pending_of(turn.erased)
         if gathered.judged is not None:
-            fold.judge(turn, [(id, m.key or b"") for id, m in gathered.judged if m.topic == TRIGGERS])
+            pending = [(id, m.key or b"") for id, m in gathered.judged if m.topic == TRIGGERS]
+            fold.judge(turn, pending)
+            for _, key in pending:
+                self._write(fold, turn, key)
         read_all = sum(len(fetch.records) for _, fetch in gathered.batches) + sum(len(read.odd) for read in unread)
         self._poison.watch(read_all, turn.faults)
         self._left += turn.returned + turn.revoked
@@ -203,6 +206,11 @@ class Turns:
         else:
             gone = {*turn.returned, *turn.revoked}
             self._pending = [item for item in self._pending if item[0] not in gone]
+
+    def _write(self, fold: Fold[Any], turn: Turn[Any], key: bytes | None) -> None:
+        """Encode a customer who changed, at once: all of it is in the processor's cache now, and will not be later."""
+        if key is not None and key in turn.changed:
+            turn.values[key] = fold.encode(self._customers[key])
 
     def _pending_of(self, customers: list[bytes]) -> list[Leaving]:
         """Triggers of these that are decided, and not on their way yet."""
@@ -228,7 +236,7 @@ class Turns:
         self.world.watch.turned(self.partition, turn, sum(len(fetch.records) for _, fetch in gathered.batches))
 
     def _pack(self, fold: Fold[Any], turn: Turn[Any], gathered: Gathered) -> tuple[Commit, list[Leaving]]:
-        leaving = [*turn.messages, *self._dead_letters(turn)]
+        leaving = [*turn.messages, *letters(turn, self.partition)]
         for _, message in leaving:
             message.sequence = self._sequence = self._sequence + 1
         if self.world.vault:
@@ -246,7 +254,7 @@ class Turns:
             record=encode_turn(record),
             keep=self.world.settings.turn_history,
             meta=self._meta(turn, ahead, bool(leaving)),
-            customers=[(k, fold.encode(self._customers[k])) for k in turn.changed],
+            customers=[(k, turn.values[k]) for k in turn.changed],
             wake=[(k, at) for k, at in turn.wake.items() if at is not None],
             sleep=[k for k, at in turn.wake.items() if at is None],
             outbox=[(id.encode(), encode_message(message)) for id, message in leaving],
@@ -263,20 +271,6 @@ class Turns:
         if leaving:
             meta["seq"] = b"%d" % self._sequence
         return meta
-
-    def _dead_letters(self, turn: Turn[Any]) -> list[Leaving]:
-        letters = []
-        for fault in turn.faults:
-            turn.counts[f"dead_lettered:{fault.topic}"] += 1
-            place = f"{fault.topic}/{self.partition}/{fault.record.offset}"
-            headers = [("reason", fault.cause), ("detail", fault.detail[:500]), ("place", place)]
-            if fault.cause == "unopened":
-                headers.append((SEALED, kid_of(fault.record).decode()))
-            message = Message(
-                DEAD_LETTERS, fault.record.key, fault.record.value, [(n, text.encode()) for n, text in headers]
-            )
-            letters.append((f"dead:{place}", message))
-        return letters
 
     def _shreds(self, turn: Turn[Any], opened: set[bytes]) -> list[Leaving]:
         """Wishes to shred keys, behind all that follows from the erasure: it is told by what they make unreadable."""
@@ -313,9 +307,3 @@ class Turns:
         surplus = len(customers) - max(most, sum(key in customers for key in keep))
         for key in list(islice(customers, surplus)):
             del customers[key]
-
-
-def by_topic(batches: Sequence[Batch]) -> Iterator[tuple[str, list[Record]]]:
-    """All records of a topic together: the turn record does not tell in how many fetches they came."""
-    for topic, some in groupby(batches, key=itemgetter(0)):
-        yield topic, list(chain.from_iterable(fetch.records for _, fetch in some))

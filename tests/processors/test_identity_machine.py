@@ -67,7 +67,8 @@ class Lives(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.heard: dict[str, set[str]] = defaultdict(set)
-        occurrence = {"every": lambda view: view.event.id, "later": lambda view: view.event.id}
+        self.asked: View | None = None
+        occurrence = {"every": self.about, "later": lambda view: view.event.id}
         limits = {"limits": {"anonymous": {"most": 2, "within": "400d"}}}
         when: dict[str, Any] = {f"segment:{leaf}": asks(name) for leaf, name in LEAVES.items()}
         fold = decider(
@@ -80,9 +81,16 @@ class Lives(RuleBasedStateMachine):
         self.erased: set[str] = set()
 
     def hear(self, view: View) -> bool:
-        self.heard[view.event.id].add(view.customer.id)
-        self.estate.hearing.append(view.event.id)
+        """Note each event that is asked about, once; what was sent is asked of its occurrence alone."""
+        if view is not self.asked:
+            self.asked = view
+            self.heard[view.event.id].add(view.customer.id)
+            self.estate.hearing.append(view.event.id)
         return True
+
+    def about(self, view: View) -> str:
+        self.hear(view)
+        return view.event.id
 
     def moment(self) -> tuple[str, float]:
         """An id and a time of its own, in no order."""

@@ -13,7 +13,7 @@ from schemas.topics import CART, CLICKSTREAM, PARTS, POS, TRIGGERS
 from schemas.turn import Message, decode_turn, encode_message
 from streams.engine import turn
 from streams.engine.fetch import Fetch
-from streams.engine.inbox import Inbox
+from streams.engine.inbox import Inbox, by_customer
 from streams.state.memory import MemorySlot
 from streams.state.store import Commit, Refused
 from tests.streams.engine.twin import Rig, Row, TallyFold
@@ -426,13 +426,15 @@ async def test_of_a_topic_that_is_new_the_beginning_must_be_there(rig: Callable[
     assert "parts-0: the state goes on at 0, the log holds 1 to 2" in partition.halted
 
 
-def test_a_turn_folds_a_topic_at_once_however_it_was_fetched() -> None:
+def test_a_turn_takes_each_customers_records_together_however_they_were_fetched() -> None:
     inbox = Inbox(0, {CLICKSTREAM: 0, CART: 0}, {})
-    rows = [Row(offset, b"ann", b"1", 0) for offset in range(3)]
+    rows = [Row(offset, key, b"1", 0) for offset, key in enumerate((b"ann", b"bob", b"ann"))]
     inbox.put(CLICKSTREAM, Fetch(rows[:1], 0, 1))
     inbox.put(CART, Fetch(rows[:2], 0, 2))
     inbox.put(CLICKSTREAM, Fetch(rows[1:], 1, 3))
-    assert list(turn.by_topic(inbox.take(10))) == [(CLICKSTREAM, rows), (CART, rows[:2])]
+    ann, bob, _ = rows
+    wanted = {b"ann": {CLICKSTREAM: [ann, rows[2]], CART: [ann]}, b"bob": {CLICKSTREAM: [bob], CART: [bob]}}
+    assert by_customer(inbox.take(10)) == wanted
 
 
 class ErasingFold(TallyFold):
