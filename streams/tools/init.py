@@ -10,6 +10,7 @@ from schemas.topics import INPUTS
 from streams.kafka import bounds, connected, create_topics, places
 from streams.settings import Settings
 from streams.state import open_store
+from streams.state.meta import unlike
 from streams.state.store import Exists, Store
 
 PATIENCE = 30.0
@@ -87,10 +88,12 @@ async def _make_slot(settings: Settings, store: Store, partition: int, offsets: 
             f"init: KAIROS_APP={settings.app} has a state for {int(meta['partitions'])} partitions in this Redis, "
             f"wanted {settings.partitions}; the number is fixed for the life of an installation"
         )
+    if meta and (why := unlike(meta, settings.kept())):
+        raise Foreign(f"init: partition {partition} of KAIROS_APP={settings.app}: {why}")
     if meta:
         return False
     try:
-        await slot.create(settings.partitions, offsets)
+        await slot.create(settings.partitions, offsets, settings.kept())
     except Exists:  # another `init` was faster
         return False
     return True

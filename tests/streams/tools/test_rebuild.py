@@ -151,6 +151,22 @@ async def test_what_another_version_kept_is_made_anew(house: House, format: dict
     assert "nothing to rebuild" in (await called(house, "--yes")).output
 
 
+async def test_other_facts_are_folded_anew_when_no_worker_is_left(house: House) -> None:
+    for partition in range(2):
+        await house.make(partition)
+    house.monkeypatch.setenv("KAIROS_FACTS", "likes")
+    house.workers = 1  # with which setting, nobody knows
+    result = await called(house, "--yes")
+    assert result.exit_code == 1 and "stop the workers first" in result.output
+    house.workers = 0
+    result = await called(house, "--yes")
+    assert result.exit_code == 0 and "partition 1: of other facts; replay" in result.output
+    metas = [await house.store.slot(partition).meta() for partition in range(2)]
+    assert [meta["facts"] for meta in metas] == [b"likes", b"likes"]
+    assert await house.next(0) == await house.next(1) == dict.fromkeys(INPUTS, 0)
+    assert "nothing to rebuild" in (await called(house, "--yes")).output
+
+
 def test_a_topic_that_is_new_was_not_read(house: House) -> None:
     """A state from before there were parts goes on, if that log still has its beginning."""
     meta = {"format": b"%d" % FORMAT} | {f"next:{topic}": b"3" for topic in INPUTS if topic != PARTS}
