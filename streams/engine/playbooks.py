@@ -57,7 +57,7 @@ class Playbooks:
         if text is None:
             return
         try:
-            loaded = read_playbook(text.decode())
+            loaded = read_playbook(text.decode(), self._settings.kept())
         except BadPlaybook as exc:
             log.error("playbook at fault: the one before stays in force", version=version, why=str(exc))
             return

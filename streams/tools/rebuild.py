@@ -15,6 +15,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 from rich.console import Console
 
+from processors.playbook import read_playbook
 from schemas.families import ALL, Kept
 from schemas.topics import INPUTS
 from streams import kafka
@@ -23,7 +24,7 @@ from streams.state import open_store
 from streams.state.meta import outdated, positions, unlike
 from streams.state.store import Store
 from streams.tools.asking import PATIENCE, Wrong, ask
-from streams.tools.init import publish_first
+from streams.tools.init import first_playbook, publish_first
 
 Bounds = Mapping[str, tuple[int, int]]
 """Topic -> first offset, end."""
@@ -78,6 +79,7 @@ async def _rebuild(settings: Settings, wanted: list[int], yes: bool, cut: bool, 
             return
         served = await members(settings) if any(one.was in SERVED for one in chosen) else 0
         refuse(chosen, served, cut)
+        await check(settings, store)
         for one in chosen:
             console.print(f"partition {one.partition}: {one.was}; replay from {one.begins}")
         if not yes and not await asyncio.to_thread(typer.confirm, "Remove what is there and make it anew?"):
@@ -141,6 +143,14 @@ def refuse(chosen: list[Found], served: int, cut: bool) -> None:
             f"{', '.join(gone[:4])}{' ...' if len(gone) > 4 else ''}. Restore a backup of Redis, or say "
             "--from-what-is-there"
         )
+
+
+async def check(settings: Settings, store: Store) -> None:
+    """Whether workers will take up the playbook in force, or the first one. Raises BadPlaybook."""
+    version = await store.current()
+    text = await store.playbook(version) if version else first_playbook(settings).encode()
+    if text is not None:
+        read_playbook(text.decode(), settings.kept())
 
 
 async def members(settings: Settings) -> int:

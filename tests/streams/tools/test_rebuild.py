@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
+from processors.playbook import BadPlaybook
 from schemas.customer import FORMAT
 from schemas.topics import INPUTS, PARTS
 from streams.cli import app
@@ -159,6 +160,10 @@ async def test_other_facts_are_folded_anew_when_no_worker_is_left(house: House) 
     result = await called(house, "--yes")
     assert result.exit_code == 1 and "stop the workers first" in result.output
     house.workers = 0
+    result = await called(house, "--yes")
+    assert isinstance(result.exception, BadPlaybook) and "events.week rests on windows" in str(result.exception)
+    assert await house.next(0) == dict.fromkeys(INPUTS, 3)
+    await house.store.publish("v1", b"plays: []")
     result = await called(house, "--yes")
     assert result.exit_code == 0 and "partition 1: of other facts; replay" in result.output
     metas = [await house.store.slot(partition).meta() for partition in range(2)]
