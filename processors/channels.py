@@ -27,10 +27,13 @@ def answered(customer: Customer, channel: str) -> int:
 
 
 def reaches(customer: Customer, channel: str, channels: Channels) -> bool:
-    """What the customer told wins; else being seen on web, app or store says that its usual channel reaches."""
+    """What the customer told wins; else being seen on web, app or store says that its usual channel reaches; else the
+    playbook says what counts."""
     told = customer.clickstream.reach.get(channel) if customer.clickstream else None
     if told is not None:
         return told
+    if channels.unknown == "allow":
+        return True
     places = [place for place, delivery in channels.usual.items() if delivery == channel]
     facts = (customer.clickstream, customer.cart, customer.pos)
     return any(place in one.channels for one in facts if one for place in places)

@@ -12,8 +12,10 @@ from zoneinfo import ZoneInfo, available_timezones
 from pydantic import TypeAdapter, ValidationError
 
 from processors.places import Path
+from processors.rests import told, wanted
 from processors.standings import Finding, standings
 from schemas import event
+from schemas.families import ALL, HABITS, Kept
 from schemas.playbook import Channels, Duration, Play, Policies
 
 EVENTS: Final = (
@@ -29,13 +31,14 @@ DURATION: Final = TypeAdapter(Duration)
 EXPIRES: Final[float] = Play.model_fields["expires"].default
 
 
-def check(playbook: Mapping[str, Any]) -> Iterator[Finding]:
-    """Everything at fault in the data of a playbook."""
+def check(playbook: Mapping[str, Any], kept: Kept = ALL) -> Iterator[Finding]:
+    """Everything at fault in the data of a playbook. `kept`: families of facts there are."""
     policies, channels = _map(playbook, "policies"), _map(playbook, "channels")
     plays = [(("plays", i), play) for i, play in _list(playbook, "plays") if isinstance(play, dict)]
     names = [name for _, name in _texts(channels, "names")] or Channels().names
     yield from _zones(_map(policies, "quiet"))
     yield from _usual(_map(channels, "usual"), names)
+    yield from _seen(channels, plays, kept)
     yield from _memory(policies, plays)
     yield from _twice(plays)
     yield from standings(playbook)
@@ -68,6 +71,14 @@ def _usual(usual: Mapping[str, Any], names: Sequence[str]) -> Iterator[Finding]:
             yield Finding(path, f"nobody is seen at {seen!r}", "one of " + ", ".join(SEEN_AT), name=True)
         if isinstance(name, str) and name not in names:
             yield Finding(path, f"unknown channel {name!r}", _one_of(name, names))
+
+
+def _seen(channels: Mapping[str, Any], plays: Sequence[Any], kept: Kept) -> Iterator[Finding]:
+    """Whom a play reaches may rest on where they were seen."""
+    if plays and HABITS not in kept and channels.get("usual", True):
+        instead = "usual: {}, then those are reached who told so, or all with unknown: allow"
+        what, also = told("channels.usual", HABITS), wanted(HABITS, kept).partition("; ")[2]
+        yield Finding(("channels", "usual"), what, f"{instead}; {also}", name=True)
 
 
 def _memory(policies: Mapping[str, Any], plays: Sequence[tuple[Path, Mapping[str, Any]]]) -> Iterator[Finding]:

@@ -26,9 +26,11 @@ from processors.cel import (
     kind_word,
 )
 from processors.counters import COUNTERS, EVER, PREDICATES
+from processors.rests import not_kept
 from processors.view import ItemView, View
 from processors.windows import WINDOWS
 from schemas.customer import Customer
+from schemas.families import ALL, Kept
 from schemas.playbook import OTHERS, Play, Playbook
 
 KINDS: Final = {str: "string", float: "double", int: "int", bool: "bool"}
@@ -161,9 +163,10 @@ class Compiled(Struct):
 
 
 class Compiler:
-    """Makes expressions of texts, all of one language."""
+    """Makes expressions of texts, all of one language. `kept`: families of facts they may ask."""
 
-    def __init__(self) -> None:
+    def __init__(self, kept: Kept = ALL) -> None:
+        self.kept = kept
         self.functions = calls = Functions()
         self.language = Language(VARIABLES, ITEM_FIELDS, calls.predicates(), calls.counters(), [*WINDOWS, EVER])
         self._made: dict[tuple[str, str, bool], Expression] = {}
@@ -174,6 +177,7 @@ class Compiler:
             return made
         made = self.language.compile(text)
         problems = [*_kind_problem(field, made.kind), *_name_problems(field, made.names, text, after)]
+        problems += not_kept(made, text, self.kept)
         if problems:
             raise BadExpression(problems)
         self._made[field, text, after] = made

@@ -9,7 +9,7 @@ from collections.abc import Collection, Sequence
 from operator import attrgetter
 from typing import Final
 
-from processors import erasing, identity, intent, parcels, plays, profile, returns, standing
+from processors import erasing, folds, identity, intent, parcels, plays, returns, standing
 from processors.arrivals import arrivals
 from processors.counters import facts_of
 from processors.outcome import Outcomes
@@ -25,6 +25,7 @@ from processors.turn import Lost, Record, Turn
 from schemas.customer import Customer, Decisions, Waiting, decode_customer, encode_customer
 from schemas.event import Event, decode_event
 from schemas.facts import FeedbackFacts
+from schemas.families import ALL, Kept
 from schemas.part import decode_part
 from schemas.playbook import Play, Playbook
 from schemas.topics import FEEDBACK, PARTS, TRIGGERS
@@ -32,12 +33,20 @@ from schemas.trigger import decode_feedback, decode_trigger
 
 
 class Decider:
-    """The fold of customers. `app` names the tenant; `clock_bound`: seconds by which clocks may differ."""
+    """The fold of customers. `app` names the tenant; `clock_bound`: seconds by which clocks may differ; `kept`: the
+    families of facts that are kept."""
 
     def __init__(
-        self, app: str, playbook: Playbook, conditions: Conditions, version: str, clock_bound: float = 0.0
+        self,
+        app: str,
+        playbook: Playbook,
+        conditions: Conditions,
+        version: str,
+        clock_bound: float = 0.0,
+        kept: Kept = ALL,
     ) -> None:
         self.version: Final = version
+        self.kept, self.folds, self.answer = kept, folds.folds(kept), folds.answering(kept)
         self.playbook, self.conditions = playbook, conditions
         self.outcomes = Outcomes(app, playbook, version, clock_bound)
         self.standing = Standing(playbook, conditions, self._heard)
@@ -100,7 +109,7 @@ class Decider:
         return self.ranks.get(play, len(self.ranks))
 
     def _events(self, turn: Turn[Customer], topic: str, records: Sequence[Record]) -> None:
-        facts_of_topic, fold = profile.FOLDS[topic]
+        facts_of_topic, fold = self.folds[topic]
         side_of, changed = attrgetter(topic), turn.changed
         applied = duplicates = erased = 0
         leaving: Parcels = {}
@@ -154,7 +163,7 @@ class Decider:
                 erasing.answer(Home(turn, record, key, customer), PARTS, part)
                 continue
             turn.changed.add(key)
-            events = identity.take(Home(turn, record, key, customer), part, memory, self.plays)
+            events = identity.take(Home(turn, record, key, customer), part, memory, self.plays, self.kept)
             if events is None:
                 duplicates += 1
                 continue
@@ -224,7 +233,7 @@ class Decider:
                 duplicates += 1
             else:
                 applied += 1
-                profile.feedback(facts, said)
+                self.answer(facts, said)
                 if customer.identity is not None:
                     parcels.note(leaving, Home(turn, record, key, customer))
         parcels.dispatch(turn, FEEDBACK, leaving)

@@ -22,6 +22,7 @@ from processors.persons import BETWEEN, whole
 from processors.seen import repeated
 from schemas.customer import Decisions, Identity
 from schemas.event import Event, decode_event
+from schemas.families import Kept, lacking
 from schemas.identity import Held, Marker, Side
 from schemas.part import Belongings, Part, Told
 from schemas.playbook import IdentityRules, Play
@@ -62,14 +63,16 @@ def elsewhere(home: Home, rules: IdentityRules, parcels: Parcels, topic: str, ev
     return True
 
 
-def take(home: Home, part: Part, memory: float, named: dict[str, Play]) -> list[Event] | None:
-    """A record of `parts`: answers the events to be heard here, None when it was here before."""
+def take(home: Home, part: Part, memory: float, named: dict[str, Play], kept: Kept) -> list[Event] | None:
+    """A record of `parts`: answers the events to be heard here, None when it was here before. Facts that are not `kept`
+    do not stay: a part may be from before a rebuild."""
     home.identity.next = home.record.offset + 1
     if part.marker is not None:
         return belong(home, part, part.marker)
     if part.belongings is not None:
         receive(home, part, part.belongings, memory, named)
         return []
+    setattr(part, part.topic, lacking(getattr(part, part.topic), kept))
     return keep(home, part)
 
 

@@ -15,6 +15,7 @@ from processors.checks import check, near
 from processors.conditions import Compiler, Conditions, Slip
 from processors.places import BREAK, BadYaml, Document, Path, read_yaml
 from processors.standings import Finding, leaves, moves
+from schemas.families import ALL, Kept
 from schemas.identity import KINDS
 from schemas.playbook import IntentModel, Playbook
 
@@ -95,14 +96,14 @@ class Loaded:
     version: str
 
 
-def read_playbook(text: str) -> Loaded:
-    """The playbook in a YAML text. Raises BadPlaybook."""
+def read_playbook(text: str, kept: Kept = ALL) -> Loaded:
+    """The playbook in a YAML text, for an installation that keeps these families of facts. Raises BadPlaybook."""
     try:
         document = read_yaml(text, _is_text)
     except BadYaml as exc:
         line, column = Document(text.removeprefix("\ufeff")).place(exc.stain.index)
         raise BadPlaybook([Fault(line, column, "", exc.stain.what, exc.stain.wanted)]) from None
-    reader = Reader(document)
+    reader = Reader(document, kept)
     faults = sorted({*reader.faults()})
     if faults:
         raise BadPlaybook(faults)
@@ -136,10 +137,10 @@ def _is_text(path: Path) -> bool:
 class Reader:
     """Finds all the faults of a document."""
 
-    def __init__(self, document: Document) -> None:
+    def __init__(self, document: Document, kept: Kept = ALL) -> None:
         self.document = document
         self.data: Any = document.data
-        self.compiler = Compiler()
+        self.compiler = Compiler(kept)
 
     def faults(self) -> Iterator[Fault]:
         """All of them, in no order."""
@@ -148,7 +149,7 @@ class Reader:
             yield Fault(1, 1, "", "no playbook", "names as policies, intent, plays at the left margin")
             return
         yield from (self._shape(error, tuple(error["loc"])) for error in _errors(self.data))
-        yield from (self._sense(finding) for finding in check(self.data))
+        yield from (self._sense(finding) for finding in check(self.data, self.compiler.kept))
         yield from self._conditions()
 
     def _fault(self, index: int, path: Path, what: str, wanted: str, got: str = "") -> Fault:

@@ -1,54 +1,27 @@
-"""Facts: what a customer did. One fold a topic, each of that topic's records alone.
-
-No fold reads another topic's facts, the clock or the playbook: so anyone can recompute them from the log, and the
-order in which topics were read does not show. Nor does the order of a topic's log: late events count in full; where the
-latest wins, the latest by event time does, then the greater content (`schemas.facts` says how bounds keep to that).
-"""
+"""Facts: what a customer did, and the bounds of each of them. `folds` says which event does what."""
 
 from bisect import insort
-from collections.abc import Callable
-from typing import Any, Final
+from typing import Any
 
-from processors.looks import look_at
-from processors.tastes import count, like
-from processors.touches import number_of, touched
-from processors.windows import MONEY, put
-from schemas.codes import CODES, KEY_OF, KEYS, OWN, OWN_KEY
-from schemas.customer import Customer
-from schemas.event import (
-    ADDED,
-    COMPLAINED,
-    ORDERED,
-    PLACES,
-    PRODUCT_VIEWED,
-    REFUNDED,
-    REMOVED,
-    SETTLED,
-    STORE,
-    Event,
-    Traits,
-)
+from schemas.codes import KEY_OF, KEYS, OWN_KEY
+from schemas.event import STORE, Event, Traits
 from schemas.facts import (
     ALIASES_MOST,
     COMPLAINTS_MOST,
-    DAY,
     FLAGS_MOST,
-    HOUR,
     LINES_MOST,
     NAME_MOST,
     NAMES_MOST,
     NEAR_MOST,
     ORDER_MOST,
-    PLACES_MOST,
+    OTHER,
     RECEIPT,
     RECEIPTS_MOST,
     WORD_MOST,
-    CartFacts,
     ClickFacts,
     Complaint,
     Did,
     EventFacts,
-    FeedbackFacts,
     Line,
     Near,
     PosFacts,
@@ -56,79 +29,6 @@ from schemas.facts import (
     Source,
     Taken,
 )
-from schemas.identity import key_of
-from schemas.topics import CART, CLICKSTREAM, POS
-from schemas.trigger import Feedback
-
-OTHER: Final = "other"
-
-
-def click(facts: ClickFacts, event: Event, customer: bytes) -> None:
-    """Fold one event of `clickstream`. `customer` is the key: it is no alias of itself."""
-    tally(facts, event)
-    name, time = event.name, event.time
-    if event.session and (told := (time, event.session)) > facts.session:
-        facts.session = told
-    if event.anonymous:
-        meet(facts.aliases, event.anonymous, time, customer)
-    if name == PRODUCT_VIEWED:
-        for product in event.products:
-            look_at(facts, product, int(time))
-            like(facts.likes, product, int(time))
-    elif name in (COMPLAINED, SETTLED):
-        complain(facts.complaints, event.complaint, Complaint(time, name == COMPLAINED))
-    if event.traits is not None:
-        hear(facts, event.traits, time, event.source)
-    if event.nps is not None:
-        tell(facts, "nps", event.nps, time, event.source)
-    for link in event.links:
-        if link.relation:
-            relate(facts.related, key_of(link.kind, link.id), Near(time, link.relation))
-
-
-def cart(facts: CartFacts, event: Event, _: bytes) -> None:
-    """Fold one event of `cart`."""
-    tally(facts, event)
-    name, time = event.name, event.time
-    if event.currency and (told := (time, event.currency)) > facts.currency:
-        facts.currency = told
-    if name == ADDED:
-        opened = event.cart or event.id
-        for one in event.products:
-            like(facts.likes, one, int(time))
-            if one.quantity > 0:
-                words = one.name[:NAME_MOST], one.category[:WORD_MOST]
-                keep(facts.lines, Line(time, one.id, one.quantity, one.price, opened, *words))
-    elif name == REMOVED:
-        for one in event.products:
-            if one.quantity > 0:
-                keep(facts.taken, Taken(time, one.id, one.quantity))
-
-
-def pos(facts: PosFacts, event: Event, _: bytes) -> None:
-    """Fold one event of `pos`."""
-    tally(facts, event)
-    name, time = event.name, event.time
-    if event.currency and (told := (time, event.currency)) > facts.currency:
-        facts.currency = told
-    if name == ORDERED:
-        order(facts, event)
-    elif name == REFUNDED:
-        back = abs(event.total)
-        facts.refunds += 1
-        facts.refunded += back
-        facts.spent -= back
-        put(facts, int(time), MONEY, -back)
-
-
-def feedback(facts: FeedbackFacts, said: Feedback) -> None:
-    """Fold one record of `feedback`."""
-    facts.events += 1
-    facts.last = max(facts.last, said.time)
-    facts.touches = touched(facts.touches, int(said.time), number_of(said.what), said.channel, None)
-    counts = facts.counts.setdefault(said.channel[:WORD_MOST], {})
-    counts[said.what] = counts.get(said.what, 0) + 1
-    fewer_channels(facts.counts)
 
 
 def fewer_channels(counts: dict[str, dict[str, int]]) -> None:
@@ -137,68 +37,6 @@ def fewer_channels(counts: dict[str, dict[str, int]]) -> None:
         other = counts.setdefault(OTHER, {})
         for what, many in counts.pop(max(name for name in counts if name != OTHER)).items():
             other[what] = other.get(what, 0) + many
-
-
-def clicks_of(customer: Customer) -> ClickFacts:
-    facts = customer.clickstream
-    if facts is None:
-        facts = customer.clickstream = ClickFacts()
-    return facts
-
-
-def cart_of(customer: Customer) -> CartFacts:
-    facts = customer.cart
-    if facts is None:
-        facts = customer.cart = CartFacts()
-    return facts
-
-
-def pos_of(customer: Customer) -> PosFacts:
-    facts = customer.pos
-    if facts is None:
-        facts = customer.pos = PosFacts()
-    return facts
-
-
-Fold = Callable[[Any, Event, bytes], None]
-FOLDS: Final[dict[str, tuple[Callable[[Customer], Any], Fold]]] = {
-    CLICKSTREAM: (clicks_of, click),
-    CART: (cart_of, cart),
-    POS: (pos_of, pos),
-}
-"""Topic of events -> whose facts, and what an event does to them."""
-
-
-def tally(facts: EventFacts, event: Event) -> None:
-    """What is counted of every event."""
-    time, name = event.time, event.name
-    second, channel = int(time), event.channel
-    key, number = CODES.get(name) or (own_key(facts, name), OWN)
-    did = facts.did.get(key)
-    if did is None:
-        facts.did[key] = Did(1, time)
-    else:
-        did.count += 1
-        if time > did.at:
-            did.at = time
-    if time < facts.first or not facts.events:
-        facts.first = time
-    if time > facts.last:
-        facts.last = time
-    facts.events += 1
-    put(facts, second, key, 1)
-    facts.touches = touched(facts.touches, second, number, channel, event.sentiment)
-    clock, hour = facts.clock, second // HOUR % 24
-    clock[hour] = clock.get(hour, 0) + 1
-    weekdays, weekday = facts.weekdays, (second // DAY + 3) % 7 + 1
-    weekdays[weekday] = weekdays.get(weekday, 0) + 1
-    if channel:
-        place = channel if channel in PLACES else OTHER
-        facts.channels[place] = facts.channels.get(place, 0) + 1
-    if event.store:
-        count(facts.stores, event.store[:WORD_MOST], PLACES_MOST)
-    if event.device:
-        count(facts.devices, event.device[:WORD_MOST], PLACES_MOST)
 
 
 def at(facts: EventFacts | None, name: str, never: float = 0.0) -> float:
@@ -290,9 +128,6 @@ def order(facts: PosFacts, event: Event) -> None:
         facts.tills += 1
     elif event.time > facts.last_online:
         facts.last_online = event.time
-    put(facts, int(event.time), MONEY, event.total)
-    for product in event.products:
-        like(facts.likes, product, int(event.time))
     products = distinct([product.id for product in event.products])
     categories = distinct([product.category[:WORD_MOST] for product in event.products if product.category])
     insort(facts.receipts, Receipt(event.time, event.order or event.id, till, event.total, products, categories))

@@ -35,6 +35,8 @@ ALIASES_MOST: Final = 20
 FLAGS_MOST: Final = 32
 """Purposes, and delivery channels, a customer can speak of; the longest untold are forgotten first."""
 TOUCHES_MOST: Final = 100
+OTHER: Final = "other"
+"""Delivery channels that are too many, and places that are not known."""
 PLACES_MOST: Final = 8
 """Stores, and kinds of devices."""
 LIKED_MOST: Final = 12

@@ -184,6 +184,8 @@ class Channels(Part):
     """Channels that plays may name; a shop with others lists all it has."""
     usual: dict[str, str] = {"web": "web", "app": "push", "store": "email"}
     """web, app, store -> delivery channel. Who was seen there is reachable there unless told otherwise."""
+    unknown: Literal["allow", "refuse"] = "refuse"
+    """Whether a channel reaches those who neither told so nor were seen there."""
 
 
 Kind = Literal["user", "card", "email", "phone", "line", "device", "anonymous"]

@@ -11,6 +11,8 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field, ValidationError, ValidationInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from schemas.families import ALL, Kept, read_families, write_families
+
 PREFIX = "KAIROS_"
 SECRET = frozenset(("encryption_keys", "write_keys", "identity_secret"))
 """Never shown, not even where they are at fault."""
@@ -19,6 +21,10 @@ SECRET = frozenset(("encryption_keys", "write_keys", "identity_secret"))
 def _write_keys(text: str) -> str:
     WriteKey.parse(text)
     return text
+
+
+def _facts(text: str) -> str:
+    return write_families(read_families(text))
 
 
 MASTER_BYTES = 32
@@ -96,6 +102,11 @@ class Settings(BaseSettings):
     )
     partitions: int = Field(
         4, ge=1, le=1000, description="partitions of every topic; fixed for the life of the installation"
+    )
+    facts: Annotated[str, AfterValidator(_facts)] = Field(
+        write_families(ALL),
+        description="families of facts kept of customers, by commas, or `none`; fixed until a `kairos rebuild`; "
+        "see The 360 view",
     )
 
     host: str = Field("127.0.0.1", description="address the collector listens on")
@@ -191,6 +202,10 @@ class Settings(BaseSettings):
     def topic(self, name: str) -> str:
         """A topic's name in Kafka."""
         return self.topic_prefix + name
+
+    def kept(self) -> Kept:
+        """Families of facts that are kept."""
+        return read_families(self.facts)
 
     def keys(self) -> list[WriteKey]:
         """The write keys, parsed."""

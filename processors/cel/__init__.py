@@ -5,7 +5,7 @@ Only this room knows the library, so that it can be replaced. Nothing in it know
 
 from processors.cel.closures import UNSURE, Closure, Names, closure
 from processors.cel.language import BadExpression, Expression, Failure, Language
-from processors.cel.words import Problem, kind_word
+from processors.cel.words import Problem, kind_word, problem_at
 
 __all__ = [
     "UNSURE",
@@ -18,4 +18,5 @@ __all__ = [
     "Problem",
     "closure",
     "kind_word",
+    "problem_at",
 ]

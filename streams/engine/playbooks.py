@@ -57,10 +57,11 @@ class Playbooks:
         if text is None:
             return
         try:
-            loaded = read_playbook(text.decode())
+            loaded = read_playbook(text.decode(), self._settings.kept())
         except BadPlaybook as exc:
             log.error("playbook at fault: the one before stays in force", version=version, why=str(exc))
             return
         settings = self._settings
-        self._fold = Decider(settings.app, loaded.playbook, loaded.conditions, version, settings.clock_bound)
+        given = loaded.playbook, loaded.conditions, version, settings.clock_bound, settings.kept()
+        self._fold = Decider(settings.app, *given)
         log.info("playbook", version=version, plays=[play.id for play in loaded.playbook.plays])

@@ -19,7 +19,8 @@ from streams.engine.relay import Leaving, Outlet, Relay
 from streams.engine.shredder import Shredder
 from streams.engine.turn import Turns
 from streams.engine.world import Halt, World
-from streams.state.meta import outdated, positions
+from streams.settings import Settings
+from streams.state.meta import outdated, positions, unlike
 from streams.state.store import Missing, Opened
 
 log = structlog.get_logger()
@@ -112,7 +113,7 @@ async def begin(partition: int, world: World, outlet: Outlet) -> tuple[Term, int
         opened = await slot.open(token)
     except Missing:
         raise Halt(MISSING.format(partition=partition)) from None
-    begins = check(partition, world.settings.partitions, opened, bounds)
+    begins = check(partition, world.settings, opened, bounds)
     inbox = Inbox(partition, begins, world.source.ends)
 
     def seen(taken: Sequence[Leaving], seconds: float) -> None:
@@ -127,15 +128,15 @@ async def begin(partition: int, world: World, outlet: Outlet) -> tuple[Term, int
     return Term(partition, world, inbox, relay, turns, shredder), bounds[TRIGGERS][1], begun
 
 
-def check(partition: int, partitions: int, opened: Opened, bounds: Mapping[str, tuple[int, int]]) -> dict[str, int]:
+def check(partition: int, settings: Settings, opened: Opened, bounds: Mapping[str, tuple[int, int]]) -> dict[str, int]:
     """Where to go on. Halts rather than guess."""
     made_for = int(opened.meta["partitions"])
-    if made_for != partitions:
+    if made_for != settings.partitions:
         raise Halt(
-            f"partition {partition}: the state was made for {made_for} partitions, KAIROS_PARTITIONS says {partitions};"
-            " the number is fixed for the life of an installation"
+            f"partition {partition}: the state was made for {made_for} partitions, KAIROS_PARTITIONS says "
+            f"{settings.partitions}; the number is fixed for the life of an installation"
         )
-    if why := outdated(opened.meta):
+    if why := outdated(opened.meta) or unlike(opened.meta, settings.kept()):
         raise Halt(f"partition {partition}: {why}")
     begins = positions(opened.meta)
     for topic, position in begins.items():

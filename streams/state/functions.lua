@@ -36,12 +36,14 @@ local function misfit(keys)
   end
 end
 
--- args: a nonce of this call, partitions of the whole system, format of customers, then topic, offset, ...
+-- args: a nonce of this call, partitions of the whole system, format of customers, families of facts, then topic,
+-- offset, ...
 local function create(keys, args)
   if redis.call('HGET', keys[META], 'created') == args[1] then return redis.status_reply('OK') end -- a lost reply
   if redis.call('EXISTS', unpack(keys)) > 0 then return redis.error_reply('EXISTS this partition has a state already') end
-  redis.call('HSET', keys[META], 'token', '', 'created', args[1], 'partitions', args[2], 'format', args[3], 'seq', '0')
-  for i = 4, #args, 2 do redis.call('HSET', keys[META], 'next:' .. args[i], args[i + 1]) end
+  redis.call('HSET', keys[META], 'token', '', 'created', args[1], 'partitions', args[2], 'format', args[3],
+    'facts', args[4], 'seq', '0')
+  for i = 5, #args, 2 do redis.call('HSET', keys[META], 'next:' .. args[i], args[i + 1]) end
   return redis.status_reply('OK')
 end
 

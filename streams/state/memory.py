@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from schemas.customer import FORMAT
+from schemas.families import ALL, Kept, write_families
 from streams.state.store import DUE_AT_MOST, TOKEN_BYTES, Commit, Committed, Exists, Missing, Opened, Refused
 
 
@@ -37,10 +38,11 @@ class MemorySlot:
         """Go back to a snapshot, or to nothing."""
         self._content = _copy(content)
 
-    async def create(self, partitions: int, offsets: Mapping[str, int]) -> None:
+    async def create(self, partitions: int, offsets: Mapping[str, int], kept: Kept = ALL) -> None:
         if self._content is not None:
             raise Exists(f"create partition {self.partition}: it has a state already")
-        meta = {"token": b"", "partitions": b"%d" % partitions, "format": b"%d" % FORMAT, "seq": b"0"}
+        made = {"partitions": b"%d" % partitions, "format": b"%d" % FORMAT, "facts": write_families(kept).encode()}
+        meta = {"token": b"", "seq": b"0"} | made
         self._content = Content(meta | {f"next:{topic}": b"%d" % offset for topic, offset in offsets.items()})
 
     async def remove(self) -> None:

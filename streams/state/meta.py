@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from schemas.customer import FORMAT
+from schemas.families import ALL, Kept, write_families
 from schemas.topics import INPUTS
 
 
@@ -17,7 +18,26 @@ def outdated(meta: Mapping[str, bytes]) -> str:
     return "" if got == FORMAT else OUTDATED.format(wanted=FORMAT, got=got)
 
 
+def kept(meta: Mapping[str, bytes]) -> Kept:
+    """Families of facts its customers have. A state from before there was a choice has all."""
+    return ALL & {*said(meta).split(",")}
+
+
+def unlike(meta: Mapping[str, bytes], wanted: Kept) -> str:
+    """Why nobody who keeps `wanted` may go on with it. Empty: it has just these families of facts."""
+    got = said(meta)
+    return "" if got == write_families(wanted) else UNLIKE.format(wanted=write_families(wanted), got=got)
+
+
+def said(meta: Mapping[str, bytes]) -> str:
+    return meta["facts"].decode() if "facts" in meta else write_families(ALL)
+
+
 OUTDATED = (
     "wanted customers in format {wanted}, got {got}: another version of Kairos kept them. Go on with that one, or stop "
     "the workers, run `kairos init` for topics that are new, and `kairos rebuild`, which folds the logs anew"
+)
+UNLIKE = (
+    "wanted customers with the facts {wanted} (KAIROS_FACTS), got {got}: facts must not depend on when a setting "
+    "changed. Set KAIROS_FACTS={got} again, or stop the workers and run `kairos rebuild`, which folds the logs anew"
 )

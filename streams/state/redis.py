@@ -16,6 +16,7 @@ from typing import Any, NoReturn
 from redis.exceptions import ResponseError
 
 from schemas.customer import FORMAT
+from schemas.families import ALL, Kept, write_families
 from streams.state.server import LONGEST_PAUSE, Server, read_library
 from streams.state.store import Commit, Committed, Exists, Missing, Opened, Refused
 
@@ -35,9 +36,9 @@ class RedisSlot:
             f"{{{app}:{partition:03}}}:{part}" for part in ("meta", "customers", "timers", "outbox", "turns")
         )
 
-    async def create(self, partitions: int, offsets: Mapping[str, int]) -> None:
-        nonce = secrets.token_hex(16)
-        await self._call("kairos_create", nonce, partitions, FORMAT, *chain(*offsets.items()), patience=self._patience)
+    async def create(self, partitions: int, offsets: Mapping[str, int], kept: Kept = ALL) -> None:
+        made = secrets.token_hex(16), partitions, FORMAT, write_families(kept)
+        await self._call("kairos_create", *made, *chain(*offsets.items()), patience=self._patience)
 
     async def remove(self) -> None:
         await self._server.ask(self._meta, "DEL", *self._keys, patience=self._patience)

@@ -17,6 +17,8 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from schemas.families import ALL, Kept
+
 DUE_AT_MOST = 1000
 """Due customers in one answer."""
 
@@ -49,7 +51,8 @@ class Opened:
     """What a term begins with."""
 
     meta: dict[str, bytes]
-    """Fields of `meta`: `partitions`, `format`, `seq`, `next:<topic>`, `count:<name>`; the token is not among them."""
+    """Fields of `meta`: `partitions`, `format`, `facts`, `seq`, `next:<topic>`, `count:<name>`; the token is not among
+    them."""
     outbox: list[tuple[bytes, bytes]]
     """(id, entry), in no order."""
 
@@ -96,9 +99,9 @@ class Slot(Protocol):
     after `wake`, `left` after `outbox`.
     """
 
-    async def create(self, partitions: int, offsets: Mapping[str, int]) -> None:
+    async def create(self, partitions: int, offsets: Mapping[str, int], kept: Kept = ALL) -> None:
         """Make the slot: only ever by hand, so it waits no longer than the store's patience. `offsets`: next offset of
-        each topic. Raises Exists, Unavailable."""
+        each topic; `kept`: families of facts. Raises Exists, Unavailable."""
 
     async def remove(self) -> None:
         """Take the slot away, whole: only ever by hand, like `create`. Who serves it is told Missing. Raises

@@ -205,4 +205,5 @@ def _became(trigger: Trigger) -> list[dict[str, Any]]:
 
 
 def _settings(stage: Stage) -> Settings:
-    return read_settings(app=stage.plan.app, kafka=stage.kafka, redis=stage.redis, partitions=stage.plan.partitions)
+    plan, where = stage.plan, {"kafka": stage.kafka, "redis": stage.redis}
+    return read_settings(app=plan.app, partitions=plan.partitions, facts=plan.facts, **where)

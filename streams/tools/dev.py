@@ -47,6 +47,7 @@ def dev(
             workers,
             True,
             playbook or settings.playbook,
+            settings.facts,
             here.FOLDER.resolve(),
         )
         with asked_to_end(), here.sole():

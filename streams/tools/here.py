@@ -28,7 +28,7 @@ class RunsAlready(Exception):
 def remembered() -> dict[str, Any]:
     """What `kairos dev` wrote down; empty where it does not run. Raises NotRunning.
 
-    Fields: `app, kafka, redis, partitions, collector, api, host, port, write_keys {browser, server}, pid, pids`.
+    Fields: `app, kafka, redis, partitions, facts, collector, api, host, port, write_keys {browser, server}, pid, pids`.
     """
     path = FOLDER / "dev.json"
     if not path.exists():
@@ -49,7 +49,7 @@ def settings_here(environ: Mapping[str, str] = os.environ) -> dict[str, object]:
     """
     if {PREFIX + "KAFKA", PREFIX + "REDIS"} <= environ.keys() or not (known := remembered()):
         return {}
-    found = {name: known[name] for name in ("app", "kafka", "redis", "partitions", "host", "port")}
+    found = {name: known[name] for name in ("app", "kafka", "redis", "partitions", "facts", "host", "port")}
     found["write_keys"] = write_keys(known["write_keys"])
     return {name: value for name, value in found.items() if PREFIX + name.upper() not in environ}
 

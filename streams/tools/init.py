@@ -10,6 +10,7 @@ from schemas.topics import INPUTS
 from streams.kafka import bounds, connected, create_topics, places
 from streams.settings import Settings
 from streams.state import open_store
+from streams.state.meta import unlike
 from streams.state.store import Exists, Store
 
 PATIENCE = 30.0
@@ -48,12 +49,18 @@ def shipped_playbook() -> Path:
     return packed if packed.exists() else Path(__file__).parents[2] / "deploy" / "playbook.yaml"
 
 
+def first_playbook(settings: Settings) -> str:
+    """The text that is published where none is in force."""
+    return (settings.playbook or shipped_playbook()).read_text()
+
+
 async def init(settings: Settings) -> Made:
-    """Make what is missing; what is there is left as it is. Raises Foreign, WrongTopics, Unavailable, Unfit."""
+    """Make what is missing; what is there is left as it is. Raises BadPlaybook, Foreign, WrongTopics,
+    Unavailable, Unfit."""
     store = open_store(settings, PATIENCE)
     try:
         await store.prepare()
-        read_playbook((settings.playbook or shipped_playbook()).read_text())  # at fault? Before anything is made
+        read_playbook(first_playbook(settings), settings.kept())  # at fault? Before anything is made
         made = Made(topics=await create_topics(settings))
         async with connected(settings) as client:
             names = [settings.topic(topic) for topic in INPUTS]
@@ -72,8 +79,8 @@ async def publish_first(settings: Settings, store: Store) -> str:
     """Take the settings' playbook into force where none is; answers its version, empty when there is one already."""
     if await store.current() is not None:
         return ""
-    text = (settings.playbook or shipped_playbook()).read_text()
-    version = read_playbook(text).version
+    text = first_playbook(settings)
+    version = read_playbook(text, settings.kept()).version
     await store.publish(version, text.encode())
     return version
 
@@ -87,10 +94,12 @@ async def _make_slot(settings: Settings, store: Store, partition: int, offsets: 
             f"init: KAIROS_APP={settings.app} has a state for {int(meta['partitions'])} partitions in this Redis, "
             f"wanted {settings.partitions}; the number is fixed for the life of an installation"
         )
+    if meta and (why := unlike(meta, settings.kept())):
+        raise Foreign(f"init: partition {partition} of KAIROS_APP={settings.app}: {why}")
     if meta:
         return False
     try:
-        await slot.create(settings.partitions, offsets)
+        await slot.create(settings.partitions, offsets, settings.kept())
     except Exists:  # another `init` was faster
         return False
     return True

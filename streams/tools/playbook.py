@@ -12,6 +12,7 @@ from rich.console import Console
 
 from processors.conditions import ITEM_FIELDS, VARIABLES, called
 from processors.playbook import BadPlaybook, Fault, Loaded, excerpt, read_playbook
+from schemas.families import Kept
 from streams.settings import read_settings
 from streams.state import open_store
 from streams.state.store import Store
@@ -30,7 +31,8 @@ File = Annotated[Path, typer.Argument(metavar="FILE", exists=True, dir_okay=Fals
 def check(
     path: File, as_json: Annotated[bool, typer.Option("--json", help="one fault a line; none when all is good")] = False
 ) -> None:
-    """Find every fault, each with its line and what was wanted. Exit code 1 when there is one."""
+    """Find every fault, each with its line and what was wanted; asking for facts that KAIROS_FACTS leaves out is one.
+    Exit code 1 when there is one."""
     loaded = load(path, as_json)
     if not as_json:
         print(f"{path}: good; {_counted(len(loaded.playbook.plays), 'play')}, version {loaded.version}")
@@ -73,11 +75,19 @@ def load(path: Path, as_json: bool = False) -> Loaded:
     """The playbook in a file; with faults, says them all and leaves with 1."""
     text = path.read_bytes().decode("utf-8", "surrogateescape")
     try:
-        return read_playbook(text)
+        return read_playbook(text, kept_here())
     except BadPlaybook as exc:
         shown = as_lines(exc.faults) if as_json else as_page(path, text, exc.faults)
     print(shown.encode("utf-8", "replace").decode())
     raise typer.Exit(1)
+
+
+def kept_here() -> Kept:
+    """Families of facts that the installation of this folder keeps, or that of the variables."""
+    try:
+        return read_settings(**here.settings_here()).kept()
+    except here.NotRunning:
+        return read_settings().kept()
 
 
 def as_lines(faults: list[Fault]) -> str:

@@ -15,20 +15,24 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 from rich.console import Console
 
+from processors.playbook import read_playbook
+from schemas.families import ALL, Kept
 from schemas.topics import INPUTS
 from streams import kafka
 from streams.settings import Settings
 from streams.state import open_store
-from streams.state.meta import outdated, positions
+from streams.state.meta import outdated, positions, unlike
 from streams.state.store import Store
 from streams.tools.asking import PATIENCE, Wrong, ask
-from streams.tools.init import publish_first
+from streams.tools.init import first_playbook, publish_first
 
 Bounds = Mapping[str, tuple[int, int]]
 """Topic -> first offset, end."""
 
 
-Was = Literal["missing", "of another format", "beyond the log", "sound"]
+Was = Literal["missing", "of another format", "of other facts", "beyond the log", "sound"]
+SERVED = ("sound", "of other facts")
+"""What some worker can serve, under these settings or others."""
 
 
 class Stop(Exception):
@@ -55,8 +59,8 @@ def rebuild(
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="each partition made, as one JSON line")] = False,
 ) -> None:
-    """Make the state of partitions anew from Kafka's logs: of those whose state is missing, of another
-    format, or beyond its log."""
+    """Make the state of partitions anew from Kafka's logs, with the facts that KAIROS_FACTS keeps: of those whose
+    state is missing, of another format, of other facts, or beyond its log."""
 
     try:
         ask(lambda settings: _rebuild(settings, partition or [], yes, from_what_is_there, as_json))
@@ -73,8 +77,9 @@ async def _rebuild(settings: Settings, wanted: list[int], yes: bool, cut: bool, 
         if not chosen:
             console.print("nothing to rebuild: every partition has a state that fits its logs")
             return
-        served = await members(settings) if any(one.was == "sound" for one in chosen) else 0
+        served = await members(settings) if any(one.was in SERVED for one in chosen) else 0
         refuse(chosen, served, cut)
+        await check(settings, store)
         for one in chosen:
             console.print(f"partition {one.partition}: {one.was}; replay from {one.begins}")
         if not yes and not await asyncio.to_thread(typer.confirm, "Remove what is there and make it anew?"):
@@ -82,7 +87,7 @@ async def _rebuild(settings: Settings, wanted: list[int], yes: bool, cut: bool, 
         for one in chosen:
             slot = store.slot(one.partition)
             await slot.remove()
-            await slot.create(settings.partitions, one.begins)
+            await slot.create(settings.partitions, one.begins, settings.kept())
             if as_json:
                 print(msgspec.json.encode(one).decode(), flush=True)
         if version := await publish_first(settings, store):
@@ -101,16 +106,19 @@ async def look(settings: Settings, store: Store) -> list[Found]:
     for partition in range(settings.partitions):
         bounds = {topic: all_bounds[settings.topic(topic), partition] for topic in INPUTS}
         meta = await store.slot(partition).meta()
-        found.append(Found(partition, stands(meta, bounds), {topic: first for topic, (first, _) in bounds.items()}))
+        begins = {topic: first for topic, (first, _) in bounds.items()}
+        found.append(Found(partition, stands(meta, bounds, settings.kept()), begins))
     return found
 
 
-def stands(meta: Mapping[str, bytes], bounds: Bounds) -> Was:
+def stands(meta: Mapping[str, bytes], bounds: Bounds, kept: Kept = ALL) -> Was:
     """What a worker would say of this state."""
     if not meta:
         return "missing"
     if outdated(meta):
         return "of another format"
+    if unlike(meta, kept):
+        return "of other facts"
     at = positions(meta)
     fits = all(first <= at[topic] <= end for topic, (first, end) in bounds.items())
     return "sound" if fits else "beyond the log"
@@ -125,7 +133,7 @@ def choose(found: list[Found], wanted: list[int]) -> list[Found]:
 
 def refuse(chosen: list[Found], served: int, cut: bool) -> None:
     """Raises Stop where a worker is at work, or where a rebuilt state would be less than the old one."""
-    sound = [one.partition for one in chosen if one.was == "sound"]
+    sound = [one.partition for one in chosen if one.was in SERVED]
     if sound and served:
         raise Stop(f"partitions {sound} have a sound state and {served} workers may serve them; stop the workers first")
     gone = [f"{topic}-{one.partition} begins at {at}" for one in chosen for topic, at in one.begins.items() if at]
@@ -135,6 +143,14 @@ def refuse(chosen: list[Found], served: int, cut: bool) -> None:
             f"{', '.join(gone[:4])}{' ...' if len(gone) > 4 else ''}. Restore a backup of Redis, or say "
             "--from-what-is-there"
         )
+
+
+async def check(settings: Settings, store: Store) -> None:
+    """Whether workers will take up the playbook in force, or the first one. Raises BadPlaybook."""
+    version = await store.current()
+    text = await store.playbook(version) if version else first_playbook(settings).encode()
+    if text is not None:
+        read_playbook(text.decode(), settings.kept())
 
 
 async def members(settings: Settings) -> int:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from schemas.families import ALL, write_families
 from streams.settings import PREFIX, read_settings
 
 from .guarded import Guarded, Ward
@@ -41,6 +42,8 @@ class Plan:
     api: bool = False
     """Whether the profile API runs too."""
     playbook: Path | None = None
+    facts: str = write_families(ALL)
+    """Families that are kept."""
     logs: Path | None = None
     """Folder for the logs; None: they go with the guard's folder."""
 
@@ -97,7 +100,8 @@ class Stage:
 
     def record(self) -> dict[str, Any]:
         """What the folder remembers."""
-        known = {"app": self.plan.app, "partitions": self.plan.partitions, "host": HOST, "port": self.port}
+        plan = self.plan
+        known = {"app": plan.app, "partitions": plan.partitions, "facts": plan.facts, "host": HOST, "port": self.port}
         return self.report() | known | {"pid": os.getpid()}
 
     def _servers(self, step: Callable[[str], None], note: Callable[[str], None]) -> None:
@@ -136,6 +140,7 @@ class Stage:
         """All that our processes must agree upon, whatever the variables of the caller say."""
         ours = {"APP": self.plan.app, "KAFKA": self.kafka, "REDIS": self.redis, "HOST": HOST, "METRICS_HOST": HOST}
         ours |= {"PARTITIONS": str(self.plan.partitions), "PORT": str(self.port), "WRITE_KEYS": write_keys(self.keys)}
+        ours["FACTS"] = self.plan.facts
         if self.plan.playbook:
             ours["PLAYBOOK"] = str(self.plan.playbook.resolve())
         tuning = TUNING.get(self.kafka_kind, {})

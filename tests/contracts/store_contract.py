@@ -23,6 +23,7 @@ from streams.state.store import (
     Store,
 )
 
+MADE = {"partitions": b"4", "format": b"%d" % FORMAT, "facts": b"windows,timeline,habits,likes,viewed"}
 ODD = [b"", b"\x00", b"\xff\xfe", b"a\r\nb", b"{x}:{y}", b"*", b"$5\r\nhello\r\n", "ő😀".encode(), b" ", b"x" * 5000]
 
 
@@ -72,13 +73,7 @@ class StoreContract:
     async def test_a_new_slot_holds_where_to_begin(self, store: Store) -> None:
         slot = await opened(store)
         found = await slot.open(token(1))
-        expected = {
-            "partitions": b"4",
-            "format": b"%d" % FORMAT,
-            "seq": b"0",
-            "next:clickstream": b"0",
-            "next:triggers": b"7",
-        }
+        expected = MADE | {"seq": b"0", "next:clickstream": b"0", "next:triggers": b"7"}
         assert found == Opened(expected, [])
         assert await slot.meta() == expected | {"token": token(1)}
 
@@ -100,6 +95,13 @@ class StoreContract:
         with pytest.raises(Exists, match="partition 0"):
             await slot.create(4, {})
         assert await everything(slot) == before
+
+    async def test_a_slot_says_which_facts_it_was_made_for(self, store: Store) -> None:
+        kept = {number: frozenset(names) for number, names in enumerate(((), ("likes", "windows")))}
+        for number, names in kept.items():
+            await store.slot(number).create(4, {}, names)
+        told = [(await store.slot(number).meta())["facts"] for number in kept]
+        assert told == [b"none", b"windows,likes"]
 
     async def test_nothing_begins_by_itself(self, store: Store) -> None:
         slot = store.slot(3)
@@ -237,7 +239,7 @@ class StoreContract:
         )
         assert answer == Committed(3.5, [b"bob"])
         found = await slot.open(token(2))
-        assert found.meta == {"partitions": b"4", "format": b"%d" % FORMAT, "next:triggers": b"7"} | meta
+        assert found.meta == MADE | {"next:triggers": b"7"} | meta
         assert sorted(found.outbox) == [(b"i1", b"one"), (b"i2", b"two")]
         assert await slot.load((token(2), token(2)), [b"bob", b"ann", b"cat"]) == [b"[]", b"{}", None]
         assert [await slot.outbox_size(), await slot.timers_pending()] == [2, 2]

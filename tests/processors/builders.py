@@ -22,6 +22,7 @@ from schemas.event import (
     Traits,
     encode_event,
 )
+from schemas.families import ALL, Kept
 from schemas.playbook import Playbook
 from schemas.topics import CART, CLICKSTREAM, POS, TRIGGERS
 from schemas.trigger import Trigger, decode_trigger, encode_trigger
@@ -136,12 +137,13 @@ def decider(
     when: dict[str, Callable[[View], bool]] | None = None,
     occurrence: dict[str, Callable[[View], str]] | None = None,
     clock_bound: float = 0.0,
+    kept: Kept = ALL,
     **rest: Any,
 ) -> Decider:
     """A fold of those plays; consent counts as given, unless `policies` say otherwise."""
     policies = {"consent": {"unknown": "allow"}} | rest.pop("policies", {})
     playbook = Playbook.model_validate({"plays": list(plays), "policies": policies, **rest})
-    return Decider("shop", playbook, Fakes(when or {}, occurrence or {}), "v1", clock_bound)
+    return Decider("shop", playbook, Fakes(when or {}, occurrence or {}), "v1", clock_bound, kept)
 
 
 class World:

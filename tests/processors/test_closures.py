@@ -16,8 +16,8 @@ from msgspec.structs import replace
 from processors import conditions
 from processors.cel import UNSURE
 from processors.conditions import VARIABLES, Asked, Compiled, Compiler, Conditions, Question
+from processors.folds import FOLDS
 from processors.playbook import read_playbook
-from processors.profile import FOLDS
 from processors.sight import look
 from processors.view import (
     CartView,

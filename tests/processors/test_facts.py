@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from processors import profile
+from processors import folds, profile
 from processors.carts import open_lines, purchases
 from schemas.event import Event, decode_event, encode_event
 from tests.faults.verifier.fold import fold as reference
@@ -77,7 +77,7 @@ def test_facts_equal_a_naive_fold(log: list[Logged]) -> None:
     world = folded([log])
     for key in {record.key for record in log if record.key}:
         stored = json.loads(world.stored[key])
-        for topic in profile.FOLDS:
+        for topic in folds.FOLDS:
             if events := first_of_each(log, topic, key):
                 told = {name: value for name, value in stored[topic].items() if name not in ("next", "seen")}
                 said = [json.loads(encode_event(event)) for event in events]
@@ -149,4 +149,4 @@ def test_removing_takes_the_pieces_added_last(quantity: int, left: int) -> None:
 
 
 def test_every_topic_of_events_has_a_fold() -> None:
-    assert set(profile.FOLDS) == {"clickstream", "cart", "pos"}
+    assert set(folds.FOLDS) == {"clickstream", "cart", "pos"}

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from processors import profile
+from processors import folds
 from processors.joined import join
 from schemas.event import Event, encode_event
 from schemas.facts import CartFacts, ClickFacts, FeedbackFacts, PosFacts
@@ -28,7 +28,7 @@ MOST = 100
 def folded(topic: str, events: list[Event]) -> Any:
     facts = FACTS[topic]()
     for event in events:
-        profile.FOLDS[topic][1](facts, event, b"anon1")
+        folds.FOLDS[topic][1](facts, event, b"anon1")
     return facts
 
 
@@ -81,7 +81,7 @@ def test_joined_facts_go_on_as_others_do(topic: str, seed: int) -> None:
     a, b = folded(topic, x), folded(topic, y)
     before, both = deepcopy((a, b)), join(a, b)
     for event in z:
-        profile.FOLDS[topic][1](both, event, b"anon1")
+        folds.FOLDS[topic][1](both, event, b"anon1")
     assert both == folded(topic, x + y + z) and (a, b) == before
     assert join(folded(topic, x), FACTS[topic]()) == join(FACTS[topic](), folded(topic, x)) == folded(topic, x)
 
@@ -113,7 +113,7 @@ def test_feedback_joins_too(said: list[Feedback], cut: int) -> None:
     def all_of(some: list[Feedback]) -> FeedbackFacts:
         facts = FeedbackFacts()
         for one in some:
-            profile.feedback(facts, one)
+            folds.FEEDBACK_FOLD(facts, one)
         return facts
 
     whole = all_of(said)

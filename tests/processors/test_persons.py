@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
+from processors.folds import FOLDS
 from processors.persons import person_of, whole
-from processors.profile import FOLDS
 from processors.turn import Turn
 from schemas.customer import Customer, Identity
 from schemas.event import decode_event

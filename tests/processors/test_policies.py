@@ -110,6 +110,18 @@ def test_the_channel_is_the_usual_one_then_as_the_play_has_them() -> None:
     assert world.triggers[-1].channel == "email"
 
 
+@pytest.mark.parametrize(("unknown", "taken"), [("allow", ["push"]), ("refuse", [])])
+def test_who_told_nothing_and_was_seen_nowhere_is_reached_as_the_playbook_says(unknown: str, taken: list[str]) -> None:
+    play = NOW | {"channels": ["web", "push"]}
+    channels = {"usual": {}, "unknown": unknown}
+    fold = decider(play, channels=channels, occurrence={"now": lambda view: view.event.id}, kept=frozenset())
+    world = World(fold)
+    world.turn(identified(ANN, reach={"web": False}), now=1)
+    world.turn(added(ANN, "boots", at=2), now=3)
+    assert [trigger.channel for trigger in world.triggers] == taken
+    assert [refusal.reason for refusal in refusals(world)] == ([] if taken else ["channel"])
+
+
 def test_a_full_channel_is_skipped() -> None:
     caps = {"caps": [{"per": "channel", "most": 1, "within": "4h"}]}
     world = World(decider(NOW, policies=caps, occurrence={"now": lambda view: view.event.id}))

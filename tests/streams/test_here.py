@@ -12,6 +12,7 @@ KNOWN = {
     "kafka": "127.0.0.1:12345",
     "redis": "redis://127.0.0.1:12346/0",
     "partitions": 3,
+    "facts": "likes",
     "host": "127.0.0.1",
     "port": 12347,
     "collector": "http://127.0.0.1:12347",
@@ -34,6 +35,7 @@ def test_settings_while_it_runs() -> None:
         assert here.remembered() == KNOWN
         settings = read_settings(**here.settings_here({}))
     assert (settings.kafka, settings.redis, settings.partitions) == (KNOWN["kafka"], KNOWN["redis"], 3)
+    assert settings.kept() == {"likes"}
     keys = settings.keys()
     assert [(key.kind, key.source) for key in keys] == [("browser", "web"), ("server", "backend")]
     assert here.remembered() == {}

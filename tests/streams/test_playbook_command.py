@@ -112,6 +112,29 @@ def test_nothing_at_fault_is_published(good: Path, bad: Path, store: MemoryStore
     assert run("show").stdout == GOOD
 
 
+WEEKLY = """channels: {usual: {}}
+plays:
+  - id: p
+    on: [Product Added]
+    when: events.week >= 3
+    occurrence: event.id
+    channels: [push]
+"""
+
+
+def test_a_playbook_must_fit_the_facts_that_are_kept(
+    tmp_path: Path, store: MemoryStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "weekly.yaml"
+    path.write_text(WEEKLY)
+    monkeypatch.setenv("KAIROS_FACTS", "likes")
+    result = run("check", path)
+    assert result.exit_code == 1 and f"{path}:5:11: events.week rests on windows" in result.stdout
+    assert run("publish", path).exit_code == 1 and run("show").exit_code == 1
+    monkeypatch.setenv("KAIROS_FACTS", "windows")
+    assert run("publish", path).exit_code == 0 and run("show").stdout == WEEKLY
+
+
 def test_words_are_what_conditions_may_ask() -> None:
     rows = [json.loads(line) for line in run("words", "--json").stdout.splitlines()]
     assert {"name": "cart.value", "type": "double"} in rows

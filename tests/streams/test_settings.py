@@ -4,6 +4,7 @@ import base64
 
 import pytest
 
+from schemas.families import ALL
 from streams.settings import BadSettings, read_settings
 
 GOOD, OTHER = (base64.b64encode(bytes([n] * 32)).decode() for n in (1, 2))
@@ -41,3 +42,17 @@ def test_a_bad_write_key_is_not_shown(keys: str) -> None:
         read_settings(write_keys=f"browser:web:good-secret,{keys}")
     assert "KAIROS_WRITE_KEYS" in str(raised.value) and "key 2: wanted" in str(raised.value)
     assert "secret" not in str(raised.value)
+
+
+def test_families_of_facts_are_named_in_any_order() -> None:
+    assert read_settings().kept() == ALL
+    settings = read_settings(facts="viewed, windows")
+    assert settings.facts == "windows,viewed" and settings.kept() == {"windows", "viewed"}
+    assert read_settings(facts="none").kept() == frozenset()
+    assert read_settings().environment().get("KAIROS_FACTS") is None
+
+
+@pytest.mark.parametrize("facts", ["", "hours", "none,likes"])
+def test_a_family_that_nobody_knows_is_a_fault(facts: str) -> None:
+    with pytest.raises(BadSettings, match=r"KAIROS_FACTS=.*wanted families of windows"):
+        read_settings(facts=facts)

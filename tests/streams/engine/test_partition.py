@@ -9,6 +9,7 @@ from aiokafka.errors import KafkaTimeoutError, ProducerFenced
 
 from processors.turn import Record, Turn
 from schemas.customer import FORMAT
+from schemas.families import ALL, Kept, write_families
 from schemas.topics import CART, CLICKSTREAM, PARTS, POS, TRIGGERS
 from schemas.turn import Message, decode_turn, encode_message
 from streams.engine import turn
@@ -379,6 +380,36 @@ async def test_a_state_that_vanishes_under_a_term_halts_its_partition(rig: Calla
     assert not partition.task.done()
     assert "wanted a state in Redis, found none" in partition.halted
     assert r.notes.halts == [partition.halted]
+
+
+@pytest.mark.parametrize(
+    ("made", "wanted", "halts"),
+    [
+        (None, ALL, ""),
+        (b"none", frozenset(), ""),
+        (b"likes", ALL, "got likes"),
+        (None, {"likes"}, "got windows,timeline,habits,likes,viewed"),
+        (b"likes,wishes", {"likes"}, "got likes,wishes"),
+    ],
+)
+async def test_a_state_with_other_facts_halts_its_partition(
+    rig: Callable[..., Any], made: bytes | None, wanted: Kept, halts: str
+) -> None:
+    """None: from before there was a choice."""
+    r = await rig(facts=write_families(wanted))
+    content = r.store.slot(0).snapshot()
+    content.meta.pop("facts")
+    content.meta |= {"facts": made} if made else {}
+    r.store.slot(0).restore(content)
+    partition = r.serve()
+    r.broker.append(CLICKSTREAM, A)
+    await r.run(0.1)
+    assert (await r.store.slot(0).customer(b"ann") is None) == bool(halts)
+    if halts:
+        assert f"wanted customers with the facts {write_families(wanted)} (KAIROS_FACTS), {halts}:" in partition.halted
+        assert "`kairos rebuild`" in partition.halted
+    else:
+        assert not partition.halted
 
 
 @pytest.mark.parametrize(("format", "got"), [(None, "1"), (b"1", "1"), (b"%d" % (FORMAT + 1), str(FORMAT + 1))])

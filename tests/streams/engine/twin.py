@@ -242,7 +242,7 @@ class Rig:
         """Who serves from now on has this one."""
 
     async def create(self) -> None:
-        await self.store.slot(0).create(1, dict.fromkeys(INPUTS, 0))
+        await self.store.slot(0).create(1, dict.fromkeys(INPUTS, 0), self.settings.kept())
 
     def serve(self) -> Partition:
         """One more worker takes the partition."""

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
+from processors.playbook import BadPlaybook
 from schemas.customer import FORMAT
 from schemas.topics import INPUTS, PARTS
 from streams.cli import app
@@ -147,6 +148,26 @@ async def test_what_another_version_kept_is_made_anew(house: House, format: dict
         house.store.slot(partition).restore(content)
     result = await called(house, "--yes")
     assert result.exit_code == 0 and "partition 1: of another format; replay" in result.output
+    assert await house.next(0) == await house.next(1) == dict.fromkeys(INPUTS, 0)
+    assert "nothing to rebuild" in (await called(house, "--yes")).output
+
+
+async def test_other_facts_are_folded_anew_when_no_worker_is_left(house: House) -> None:
+    for partition in range(2):
+        await house.make(partition)
+    house.monkeypatch.setenv("KAIROS_FACTS", "likes")
+    house.workers = 1  # with which setting, nobody knows
+    result = await called(house, "--yes")
+    assert result.exit_code == 1 and "stop the workers first" in result.output
+    house.workers = 0
+    result = await called(house, "--yes")
+    assert isinstance(result.exception, BadPlaybook) and "events.week rests on windows" in str(result.exception)
+    assert await house.next(0) == dict.fromkeys(INPUTS, 3)
+    await house.store.publish("v1", b"plays: []")
+    result = await called(house, "--yes")
+    assert result.exit_code == 0 and "partition 1: of other facts; replay" in result.output
+    metas = [await house.store.slot(partition).meta() for partition in range(2)]
+    assert [meta["facts"] for meta in metas] == [b"likes", b"likes"]
     assert await house.next(0) == await house.next(1) == dict.fromkeys(INPUTS, 0)
     assert "nothing to rebuild" in (await called(house, "--yes")).output
 
