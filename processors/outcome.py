@@ -9,7 +9,7 @@ from processors.proposals import Answers, Person, Proposal, Reasons
 from processors.turn import Turn
 from schemas.customer import REFUSALS_MOST, Customer, Decisions, Sent, Waiting
 from schemas.playbook import Play, Playbook
-from schemas.trigger import Check, Refusal, Trigger, message, trigger_id
+from schemas.trigger import Refusal, Trigger, message, trigger_id
 
 
 class Outcomes:
@@ -41,21 +41,21 @@ class Outcomes:
         play, person = proposal.play, proposal.person
         id, *also = self._ids(play, person, proposal.occurrence, proposal.came)
         case = Case(play, id, proposal.time, turn.now, person.customer, self.playbook, self.margin, tuple(also))
-        checks, channel = permit(case)
-        no = checks[-1]
-        end = release(case) if no.policy == "quiet" and not no.allowed else None
+        no, channel = permit(case)
+        end = release(case) if no == "quiet" else None
         reasons = proposal.reasons() if channel or end is not None else None
         if reasons and reasons.error:
-            no, reasons = Check("condition", False, reasons.error), None
-        if reasons is None:
-            if no.policy != "known":
-                refuse(turn, person.decisions, refusal(case, proposal.occurrence, proposal.score, no))
+            refuse(turn, person.decisions, refusal(case, proposal, "condition", reasons.error))
+        elif reasons is None:
+            if no != "known" and not refused(person.decisions, id, no):
+                refuse(turn, person.decisions, refusal(case, proposal, no, policies.said(case, no)))
         elif end is None:
-            reasons.why.checks = checks
+            reasons.why.checks = policies.all_said(case)
             self.send(turn, proposal, case, reasons, channel)
         else:
-            self.hold(turn, proposal, proposal.held(end, reasons), no)
-        return reasons is None or end is None
+            self.hold(turn, proposal, proposal.held(end, reasons), policies.said(case, no))
+            return False
+        return True
 
     def _ids(self, play: Play, person: Person, occurrence: str, came: Sequence[str] = ()) -> list[str]:
         """The trigger's id, then those it would have with the person's other ids."""
@@ -93,14 +93,14 @@ class Outcomes:
         oldest = turn.now - self.memory
         decisions.sent = [one for one in (*decisions.sent, sent) if one.decided >= oldest]
 
-    def hold(self, turn: Turn[Customer], proposal: Proposal, held: Waiting, quiet: Check) -> None:
+    def hold(self, turn: Turn[Customer], proposal: Proposal, held: Waiting, quiet: str) -> None:
         """Ask again when quiet hours are over. Of two occurrences of a play the older is refused."""
         play, key, decisions = proposal.play.id, proposal.person.key, proposal.person.decisions
         gone = plays.hold(turn, decisions, play, held)
         turn.wake[key] = plays.wake(decisions)
         if gone is not None:
             id = trigger_id(self.app, play, key, gone.occurrence)
-            detail, score = f"{quiet.detail}, and a later one waits", gone.why.score if gone.why else 0.0
+            detail, score = f"{quiet}, and a later one waits", gone.why.score if gone.why else 0.0
             refuse(turn, decisions, Refusal(id, play, gone.occurrence, gone.time, turn.now, "quiet", detail, score))
 
 
@@ -109,15 +109,22 @@ def sent_of(trigger: Trigger) -> Sent:
     return Sent(trigger.id, trigger.play, trigger.channel, trigger.decided, span, trigger.purpose)
 
 
-def refusal(case: Case, occurrence: str, score: float, check: Check) -> Refusal:
-    return Refusal(case.id, case.play.id, occurrence, case.time, case.now, check.policy, check.detail, score)
+def refusal(case: Case, proposal: Proposal, policy: str, detail: str) -> Refusal:
+    about, score = proposal.occurrence, proposal.score
+    return Refusal(case.id, case.play.id, about, case.time, case.now, policy, detail, score)
 
 
 def refuse(turn: Turn[Customer], decisions: Decisions, refusal: Refusal) -> None:
     """Keep it and count it: once, as long as the same policy goes on refusing the same occurrence."""
-    before = next((one for one in reversed(decisions.refused) if one.id == refusal.id), None)
-    if before is not None and before.reason == refusal.reason:
-        return
-    decisions.refused.append(refusal)
-    del decisions.refused[:-REFUSALS_MOST]
-    turn.counts[f"refused:{refusal.play}:{refusal.reason}"] += 1
+    if not refused(decisions, refusal.id, refusal.reason):
+        decisions.refused.append(refusal)
+        del decisions.refused[:-REFUSALS_MOST]
+        turn.counts[f"refused:{refusal.play}:{refusal.reason}"] += 1
+
+
+def refused(decisions: Decisions, id: str, policy: str) -> bool:
+    """Whether this policy was the last to refuse it, as far as is kept."""
+    for one in reversed(decisions.refused):
+        if one.id == id:
+            return one.reason == policy
+    return False

@@ -1,12 +1,13 @@
-"""May we? A table of policies, asked in order; each answers with a check in words and figures. The first no
-refuses.
+"""May we? A table of policies, asked in order; the first no refuses. Each can say in words and figures why.
 
 How it works. A `Case` is all a policy may look at. `known` is asked first: what was sent already is neither counted
 nor sent again. A no of `quiet` may be a not yet: `release` says until when to hold the proposal, and then all are
-asked again. The channel comes last, because its caps depend on which one is taken.
+asked again. The channel comes last, because its caps depend on which one is taken. Most proposals are refused, again
+and again by the same policy, so words are only made where somebody will read them: `said`, `all_said`.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import lru_cache
 from typing import Final
 
 from msgspec import Struct
@@ -19,6 +20,8 @@ from schemas.customer import Customer, Sent
 from schemas.event import ORDERED
 from schemas.playbook import Cap, Play, Playbook
 from schemas.trigger import Check
+
+CHANNEL: Final = "channel"
 
 
 class Case(Struct):
@@ -47,10 +50,6 @@ class Case(Struct):
         return [*own, *self.customer.identity.sent] if self.customer.identity else own
 
 
-def known(case: Case) -> Check:
-    return Check("known", not remembered(case.customer, case.id, case.also), "asked of what was sent")
-
-
 def remembered(customer: Customer, id: str, also: Sequence[str] = ()) -> bool:
     """Whether a trigger of this id was sent, or of the ids it has with other ids of the person."""
     decisions, identity = customer.decisions, customer.identity
@@ -61,114 +60,176 @@ def remembered(customer: Customer, id: str, also: Sequence[str] = ()) -> bool:
     return id in customer.forgotten
 
 
-def expired(case: Case) -> Check:
+def known(case: Case) -> bool:
+    return remembered(case.customer, case.id, case.also)
+
+
+def expired(case: Case) -> bool:
+    return case.expires <= case.now
+
+
+def expired_words(case: Case) -> str:
     left = case.expires - case.now
-    return Check("expired", left > 0, f"{left:.0f}s left" if left > 0 else f"over for {abs(left):.0f}s")
+    return f"{left:.0f}s left" if left > 0 else f"over for {abs(left):.0f}s"
 
 
-def consent(case: Case) -> Check:
+def unwanted(case: Case) -> bool:
+    """Consent: a word of the customer's counts, else what the playbook says of those who told none."""
     purpose, policy = case.play.purpose, case.playbook.policies.consent
-    clicks = case.customer.clickstream
-    said = clicks.consent.get(purpose) if clicks else None
+    said = case.customer.clickstream.consent.get(purpose) if case.customer.clickstream else None
+    return not said if said is not None else purpose in policy.required and policy.unknown != "allow"
+
+
+def consent_words(case: Case) -> str:
+    purpose, policy = case.play.purpose, case.playbook.policies.consent
+    said = case.customer.clickstream.consent.get(purpose) if case.customer.clickstream else None
     if said is not None:
-        return Check("consent", said, f"{purpose}: {'yes' if said else 'no'}")
-    needed = purpose in policy.required
-    allowed = not needed or policy.unknown == "allow"
-    return Check("consent", allowed, f"{purpose}: not told, {'needed' if needed else 'not needed'}")
+        return f"{purpose}: {'yes' if said else 'no'}"
+    return f"{purpose}: not told, {'needed' if purpose in policy.required else 'not needed'}"
 
 
-def just_bought(case: Case) -> Check:
-    policy, pos = case.playbook.policies.just_bought, case.customer.pos
+def just_bought(case: Case) -> bool:
+    policy = case.playbook.policies.just_bought
     if policy is None or case.play.purpose not in policy.purposes:
-        return Check("just_bought", True, "not asked for this purpose")
-    ordered = at(pos, ORDERED, -1.0)
+        return False
+    ordered = at(case.customer.pos, ORDERED, -1.0)
+    return ordered >= 0.0 and case.now - ordered < policy.within
+
+
+def just_bought_words(case: Case) -> str:
+    policy, ordered = case.playbook.policies.just_bought, at(case.customer.pos, ORDERED, -1.0)
+    if policy is None or case.play.purpose not in policy.purposes:
+        return "not asked for this purpose"
     if ordered < 0.0:
-        return Check("just_bought", True, "never ordered")
-    ago = case.now - ordered
-    return Check("just_bought", ago >= policy.within, f"ordered {ago:.0f}s ago, silent for {words(policy.within)}")
+        return "never ordered"
+    return f"ordered {case.now - ordered:.0f}s ago, silent for {words(policy.within)}"
 
 
-def quiet(case: Case) -> Check:
-    end = quiet_until(case)
-    policy = case.playbook.policies.quiet
+def quiet(case: Case) -> bool:
+    return quiet_until(case) is not None
+
+
+def quiet_words(case: Case) -> str:
+    policy, end = case.playbook.policies.quiet, quiet_until(case)
     if end is None or policy is None:
-        return Check("quiet", True, "not in quiet hours")
+        return "not in quiet hours"
     late = "" if end < case.expires else ", expires before"
-    return Check("quiet", False, f"from {policy.from_} to {policy.to} in {quiet_zone(case)}{late}")
+    return f"from {policy.from_} to {policy.to} in {quiet_zone(case)}{late}"
 
 
-def cooldown(case: Case) -> Check:
-    play = case.play
-    if play.cooldown is None:
-        return Check("cooldown", True, "none")
-    return room(case, "cooldown", cooling(play.cooldown), "")
+def cooling_down(case: Case) -> bool:
+    return case.play.cooldown is not None and full(case, cooling(case.play.cooldown))
 
 
+def cooldown_words(case: Case) -> str:
+    return "none" if case.play.cooldown is None else room(case, cooling(case.play.cooldown))
+
+
+@lru_cache
 def cooling(cooldown: float) -> Cap:
     """A cooldown is a cap of one."""
     return Cap(per="play", most=1, within=cooldown)
 
 
-def caps(case: Case) -> Check:
-    """All caps but those of channels: the first that is full, else the last one's figures."""
-    check = Check("cap", True, "none")
-    for cap in case.playbook.policies.caps:
-        if cap.per != "channel":
-            check = room(case, "cap", cap, "")
-            if not check.allowed:
-                return check
-    return check
+def capped(case: Case) -> bool:
+    """By any cap but those of channels."""
+    return any(full(case, cap) for cap in caps(case))
 
 
-POLICIES: Final[tuple[Callable[[Case], Check], ...]] = (
-    known,
-    expired,
-    consent,
-    just_bought,
-    quiet,
-    cooldown,
-    caps,
+def cap_words(case: Case) -> str:
+    """The figures of the first cap that is full, else of the last."""
+    all_ = list(caps(case))
+    return room(case, next((cap for cap in all_ if full(case, cap)), all_[-1])) if all_ else "none"
+
+
+def caps(case: Case) -> Iterator[Cap]:
+    return (cap for cap in case.playbook.policies.caps if cap.per != "channel")
+
+
+class Policy(Struct, frozen=True):
+    """One row of the table."""
+
+    name: str
+    refuses: Callable[[Case], bool]
+    says: Callable[[Case], str]
+    """Why, or why not, with the figures."""
+
+
+POLICIES: Final = (
+    Policy("known", known, lambda case: "asked of what was sent"),
+    Policy("expired", expired, expired_words),
+    Policy("consent", unwanted, consent_words),
+    Policy("just_bought", just_bought, just_bought_words),
+    Policy("quiet", quiet, quiet_words),
+    Policy("cooldown", cooling_down, cooldown_words),
+    Policy("cap", capped, cap_words),
 )
 """In the order in which they are asked."""
+SAYS: Final = {policy.name: policy.says for policy in POLICIES}
 
 
-def permit(case: Case) -> tuple[list[Check], str]:
-    """What each policy said, up to the first no; and the channel to take, empty when there was a no."""
-    checks: list[Check] = []
+def permit(case: Case) -> tuple[str, str]:
+    """(the policy that refuses, the channel to take): one of them is empty."""
     for policy in POLICIES:
-        check = policy(case)
-        checks.append(check)
-        if not check.allowed:
-            return checks, ""
-    check, channel = choose(case)
-    checks.append(check)
-    return checks, channel
+        if policy.refuses(case):
+            return policy.name, ""
+    channel = choose(case)
+    return ("", channel) if channel else (CHANNEL, "")
 
 
-def choose(case: Case) -> tuple[Check, str]:
-    """The first channel that reaches the customer and has room."""
-    channels, said = case.playbook.channels, []
+def said(case: Case, policy: str) -> str:
+    """What a policy says, in words."""
+    return channels_words(case) if policy == CHANNEL else SAYS[policy](case)
+
+
+def all_said(case: Case) -> list[Check]:
+    """What each said of a case that they permit."""
+    return [Check(name, True, said(case, name)) for name in (*SAYS, CHANNEL)]
+
+
+def choose(case: Case) -> str:
+    """The first channel that reaches the customer and has room; empty: none."""
+    channels = case.playbook.channels
+    for channel in preferred(case.customer, case.play.channels, channels):
+        if reaches(case.customer, channel, channels) and not any(full(case, cap, channel) for cap in per_channel(case)):
+            return channel
+    return ""
+
+
+def channels_words(case: Case) -> str:
+    """What was found of each channel, up to the one that is taken."""
+    channels, told = case.playbook.channels, []
     for channel in preferred(case.customer, case.play.channels, channels):
         if not reaches(case.customer, channel, channels):
-            said.append(f"{channel}: does not reach")
+            told.append(f"{channel}: does not reach")
             continue
-        full = next((check for check in channel_caps(case, channel) if not check.allowed), None)
-        if full is None:
-            return Check("channel", True, "; ".join((*said, f"{channel}: taken"))), channel
-        said.append(f"{channel}: {full.detail}")
-    return Check("channel", False, "; ".join(said)), ""
+        cap = next((cap for cap in per_channel(case) if full(case, cap, channel)), None)
+        told.append(f"{channel}: {'taken' if cap is None else room(case, cap, channel)}")
+        if cap is None:
+            break
+    return "; ".join(told)
 
 
-def channel_caps(case: Case, channel: str) -> Iterable[Check]:
-    return (room(case, "cap", cap, channel) for cap in case.playbook.policies.caps if cap.per == "channel")
+def per_channel(case: Case) -> Iterator[Cap]:
+    return (cap for cap in case.playbook.policies.caps if cap.per == "channel")
 
 
-def room(case: Case, policy: str, cap: Cap, channel: str) -> Check:
-    """Whether one more, decided now, fits under a cap."""
-    play = case.play
-    one = Sent(case.id, play.id, channel, case.now, case.expires - case.now, play.purpose)
-    others = held(cap, case.sent, one, case.margin) - 1
-    return Check(policy, others < cap.most, f"{others} of {cap.most} per {cap.per} in {words(cap.within)}")
+def full(case: Case, cap: Cap, channel: str = "") -> bool:
+    """Whether one more, decided now, does not fit under a cap."""
+    return others(case, cap, channel) >= cap.most
+
+
+def room(case: Case, cap: Cap, channel: str = "") -> str:
+    return f"{others(case, cap, channel)} of {cap.most} per {cap.per} in {words(cap.within)}"
+
+
+def others(case: Case, cap: Cap, channel: str) -> int:
+    """How many the fullest window holds already that one more, decided now, would be in."""
+    sent = case.sent
+    if not sent:
+        return 0
+    one = Sent(case.id, case.play.id, channel, case.now, case.expires - case.now, case.play.purpose)
+    return held(cap, sent, one, case.margin) - 1
 
 
 def quiet_zone(case: Case) -> str:
