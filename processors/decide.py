@@ -242,11 +242,13 @@ class Decider:
     def _hear(self, turn: Turn[Customer], person: Person, event: Event, heard: Listening) -> None:
         """Silences begin and end, and plays are asked, because of an event."""
         customer, decisions = person.customer, person.decisions
-        if heard.ended or heard.started:
-            moved = [plays.stop(turn, customer, decisions, play) for play in heard.ended]
-            moved += [plays.start(turn, customer, decisions, play, event) for play in heard.started]
-            if any(moved):
-                turn.wake[person.key] = plays.wake(decisions)
+        moved = False
+        for play in heard.ended:
+            moved |= plays.stop(turn, customer, decisions, play)
+        for play in heard.started:
+            moved |= plays.start(turn, customer, decisions, play, event)
+        if moved:
+            turn.wake[person.key] = plays.wake(decisions)
         if not heard.asked:
             return
         view = look(customer, person.key, event, event.time, self.playbook)
