@@ -63,7 +63,8 @@ class Again:
     def _decider(self, version: str) -> Decider:
         if version not in self._deciders:
             loaded = read_playbook(self.evidence.playbooks[version])
-            decider = Decider(self.evidence.app, loaded.playbook, loaded.conditions, version, self.evidence.clock_bound)
+            bound, kept = self.evidence.clock_bound, frozenset(self.evidence.kept)
+            decider = Decider(self.evidence.app, loaded.playbook, loaded.conditions, version, bound, kept)
             self._deciders[version] = decider
         return self._deciders[version]
 
