@@ -65,6 +65,7 @@ class Decider:
 
     def absorb(self, turn: Turn[Customer], topic: str, records: Sequence[Record]) -> None:
         """Fold records of one topic, in order."""
+        turn.kept = self.kept
         if topic == TRIGGERS:
             for record, key, customer, trigger in arrivals(turn, topic, records, decode_trigger):
                 sent = returns.read_back(self.outcomes, turn, key, customer, trigger)
@@ -163,7 +164,7 @@ class Decider:
                 erasing.answer(Home(turn, record, key, customer), PARTS, part)
                 continue
             turn.changed.add(key)
-            events = identity.take(Home(turn, record, key, customer), part, memory, self.plays, self.kept)
+            events = identity.take(Home(turn, record, key, customer), part, memory, self.plays)
             if events is None:
                 duplicates += 1
                 continue

@@ -10,6 +10,7 @@ from typing import Any, Generic, Protocol, TypeVar
 
 from msgspec import Struct
 
+from schemas.families import ALL, Kept
 from schemas.turn import Message
 
 C = TypeVar("C")
@@ -58,6 +59,7 @@ class Turn(Generic[C]):
         "erased",
         "faults",
         "joins",
+        "kept",
         "late",
         "messages",
         "now",
@@ -75,6 +77,8 @@ class Turn(Generic[C]):
         """Timers due by this time may fire."""
         self.customers = customers
         """All customers this turn may touch, by key; a record whose key is not here is misplaced."""
+        self.kept: Kept = ALL
+        """Families of facts that are kept: whoever folds says it."""
         self.changed: set[bytes] = set()
         """Customers to write."""
         self.values: dict[bytes, bytes] = {}

@@ -48,7 +48,7 @@ def prove_booked(counts: Counter[str], logs: dict[str, list[Logged]], dead: Sequ
 def prove_facts(river: River, logs: Mapping[str, Sequence[Record]], customers: dict[bytes, Customer]) -> None:
     """The facts in the state are those of a fold that reads each log from its beginning, without a worker."""
     loaded = read_playbook(river.playbook)
-    fold = Decider(river.app, loaded.playbook, loaded.conditions, loaded.version)
+    fold = Decider(river.app, loaded.playbook, loaded.conditions, loaded.version, kept=river.settings.kept())
     keys = {record.key for records in logs.values() for record in records if record.key}
     turn = Turn(0.0, 0.0, {key: fold.blank() for key in keys})
     for topic, records in logs.items():

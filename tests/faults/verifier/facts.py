@@ -85,6 +85,8 @@ class Reference:
         self.parts: dict[bytes, list[tuple[Entry, Facts]]] = {}
         """Customer -> what came in `parts`, markers left out."""
         self._memories: dict[Place, Memory] = {}
+        self._short: set[tuple[bytes, str, str]] = set()
+        """Parts of `Versions` that lack families of facts: told before a rebuild."""
         self._said: dict[Place, list[tuple[int, Facts]]] = {}
         self._good: dict[tuple[str, int], list[Entry]] = {}
         for topic in (*EVENTS, FEEDBACK, PARTS):
@@ -131,13 +133,17 @@ class Reference:
     def _tell(
         self, partition: int, entry: Entry, said: Facts, versions: dict[tuple[bytes, str, str], list[int]]
     ) -> None:
-        """A part: of facts only what is newer than before counts."""
+        """A part: of facts only what is newer than before counts, or says what it lacked before a rebuild."""
         key = entry.key or b""
         self.parts.setdefault(key, []).append((entry, said))
         name, version = (key, "\n".join(said.get("path", ())), said.get("topic", "")), said.get("version", [0, 0])
-        old = "belongings" not in said and version <= versions.get(name, [0, 0])
-        if "belongings" not in said:
-            versions[name] = max(version, versions.get(name, [0, 0]))
+        before, facts = versions.get(name, [0, 0]), said.get("topic", "") in said
+        short = facts and "kept" in said and not {*self.kept} <= {*said["kept"].split(",")}
+        again = version == before and name in self._short and not short
+        old = "belongings" not in said and version <= before and not again
+        if "belongings" not in said and not old:
+            versions[name] = version
+            (self._short.add if short else self._short.discard)(name)
         (self.duplicates if old else self.applied)[PARTS, partition] += 1
 
     def _touched(self, evidence: Evidence) -> set[tuple[int, bytes]]:
