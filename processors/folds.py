@@ -10,6 +10,7 @@ What is not kept is never worked out: a fold knows from when it is made what it 
 from collections.abc import Callable
 from typing import Any, Final
 
+from processors.compiled import compiled
 from processors.looks import look_at
 from processors.profile import complain, fewer_channels, hear, keep, meet, order, own_key, relate, tell
 from processors.tastes import count, like
@@ -58,6 +59,7 @@ def folds(kept: Kept) -> Folds:
     }
 
 
+@compiled
 def tallying(kept: Kept) -> Callable[[EventFacts, Event], None]:
     """What is counted of every event."""
     windows, timeline, habits = (family in kept for family in (WINDOWS, TIMELINE, HABITS))

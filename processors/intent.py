@@ -6,6 +6,7 @@ It is a decision, not a fact: its half-life comes from the playbook. A late even
 from math import exp, log, log1p
 from typing import Final
 
+from processors.compiled import compiled
 from schemas.customer import Intent
 from schemas.event import ADDED, CHECKOUT, LIST_VIEWED, ORDERED, PRODUCT_VIEWED, REMOVED, SEARCHED
 from schemas.playbook import IntentModel
@@ -24,6 +25,7 @@ FEATURES: Final = {
 LN2: Final = log(2.0)
 
 
+@compiled
 def warm(intent: Intent, feature: str | None, dwell: float, time: float, half_life: float) -> None:
     """Add one event. Sums are as of the latest event's time."""
     sums, age = intent.sums, time - intent.at
@@ -67,6 +69,7 @@ def terms(intent: Intent | None, model: IntentModel, time: float) -> dict[str, f
     return added
 
 
+@compiled
 def score(intent: Intent | None, model: IntentModel, time: float) -> float:
     """Purchase intent at `time`, 0 to 1: the terms, added up in their order."""
     logit = model.bias

@@ -6,6 +6,7 @@ are forgotten, of whatever product. Seen so, forgetting depends on the looks alo
 
 from typing import Final
 
+from processors.compiled import compiled
 from schemas.event import Product
 from schemas.facts import LOOKS_MOST, NAME_MOST, VIEWED_MOST, WORD_MOST, ClickFacts, Viewed
 
@@ -31,6 +32,7 @@ def words(viewed: Viewed) -> tuple[str, str, str, int]:
     return viewed.name, viewed.category, viewed.brand, viewed.price
 
 
+@compiled
 def look_at(facts: ClickFacts, product: Product, second: int) -> None:
     """One more look."""
     if second <= facts.cut:

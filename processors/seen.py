@@ -10,6 +10,7 @@ from typing import Final
 
 from xxhash import xxh3_64_digest
 
+from processors.compiled import compiled
 from schemas.facts import SEEN_MOST, SEEN_SECONDS, Seen
 
 WIDTH: Final = 8
@@ -18,6 +19,7 @@ FEW: Final = 64 * WIDTH
 """Bytes that are searched through; more have an index."""
 
 
+@compiled
 def repeated(seen: Seen, id: str, time: float) -> bool:
     """True when `id` was seen before; else it is from now on. `time`: when the log took it in, in seconds."""
     digest = xxh3_64_digest(id.encode())

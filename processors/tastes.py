@@ -2,6 +2,7 @@
 
 from typing import Any, Final, TypeVar
 
+from processors.compiled import compiled
 from schemas.event import MICROS, Product
 from schemas.facts import LIKED_MOST, MONTH, MONTHS, WORD_MOST, Likes
 
@@ -9,6 +10,7 @@ K = TypeVar("K", str, int)
 FIELDS: Final = ("categories", "brands", "bands", "sizes")
 
 
+@compiled
 def count(counts: dict[K, int], key: K, most: int) -> None:
     """One more of a key. Of too many the first are kept: what was once too many stays so, whoever comes."""
     if key in counts:
@@ -28,6 +30,7 @@ def join(a: dict[K, int], b: dict[K, int], most: int) -> dict[K, int]:
     return both if len(both) <= most else {key: both[key] for key in sorted(both)[:most]}
 
 
+@compiled
 def like(likes: dict[int, Likes], product: Product, second: int) -> None:
     """A product was looked at, added or bought."""
     month = likes.get(at := second // MONTH)

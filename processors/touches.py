@@ -9,6 +9,7 @@ from typing import Final
 
 from msgspec import Struct
 
+from processors.compiled import compiled
 from schemas.codes import CODES, NAMED, OWN, PLACED, PLACES
 from schemas.customer import Customer
 from schemas.facts import TOUCH, TOUCHES_MOST
@@ -41,6 +42,7 @@ class Touch(Struct, frozen=True):
     """-1 bad, 0 neither, 1 good; None: none told."""
 
 
+@compiled
 def touched(touches: bytes, second: int, number: int, channel: str, sentiment: int | None) -> bytes:
     """The timeline with one more."""
     where = PLACE_BITS.get(channel, ELSEWHERE << 4)

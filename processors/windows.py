@@ -10,6 +10,7 @@ worked out again for an event; a question adds up the buckets that begin in its 
 from collections.abc import Iterable, Iterator
 from typing import Final
 
+from processors.compiled import compiled
 from schemas.facts import DAY, DAYS_MOST, HOUR, HOURS_MOST, MINUTES, MINUTES_MOST, Cell, EventFacts
 
 MONEY: Final = "$"
@@ -20,6 +21,7 @@ IN_HOUR: Final = HOUR // MINUTES
 IN_DAY: Final = DAY // HOUR
 
 
+@compiled
 def put(facts: EventFacts, second: int, key: str, amount: int) -> None:
     """Add to the bucket of that second."""
     bucket, minutes = second // MINUTES, facts.minutes

@@ -11,21 +11,33 @@ A test that asks for the fixture `parts` runs on each kind: `embedded` (Tansu an
 
 A server starts when a test first asks for it, so a test of Redis waits for no Kafka. What this machine has not got is
 left out and named at the end; with CI=true it is a failure.
+
+`pytest --pure`: all of it without the compiled core (`processors.compiled`), workers too.
 """
 
 import os
+import sys
 from collections import Counter
 from collections.abc import Iterator
 
 import pytest
 from hypothesis import settings
 
-from tests.parts import KINDS, Parts, missing
+PURE = "--pure" in sys.argv
+if PURE:
+    from tests.pure import sitecustomize  # noqa: F401  before anything of `processors` is imported
+
+from tests.parts import KINDS, Parts, missing  # noqa: E402
 
 settings.register_profile("shared", deadline=None)  # a machine that others use too may stand still for a while
 settings.load_profile("shared")
 
 CI = os.environ.get("CI", "").lower() in ("1", "true")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--pure", action="store_true", help="on the Python twins of the compiled functions")
+
 
 _LEFT_OUT = pytest.StashKey[Counter[str]]()
 _WHY = pytest.StashKey[str]()

@@ -15,6 +15,7 @@ import uvloop
 from aiokafka import AIOKafkaProducer
 from aiokafka.client import AIOKafkaClient
 
+from processors.compiled import COMPILED
 from streams.engine.fetch import Fetch
 from streams.engine.health import serve_health
 from streams.engine.partition import Partition
@@ -106,6 +107,7 @@ class Worker:
 
     async def run(self) -> int:
         """Serve until SIGTERM or SIGINT. Answers the exit code; a crash ends the process here. Raises Unfit."""
+        log.info("starting", fold="compiled" if COMPILED else "Python")
         asked = asyncio.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, asked.set)

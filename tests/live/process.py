@@ -15,12 +15,16 @@ from urllib.request import urlopen
 
 import pytest
 
+from processors.compiled import COMPILED
+
 T = TypeVar("T")
 
 ROOT = Path(__file__).parents[2]
 PATIENCE = 60.0
 """Seconds that anything may take on a slow machine."""
 GRACE = 15.0
+PATH = [ROOT] if COMPILED else [ROOT, ROOT / "tests" / "pure"]
+"""Where no core serves the tests, none serves the processes they start."""
 
 
 async def until(holds: Callable[[], Awaitable[T | None]], wanted: str, seconds: float = PATIENCE) -> T:
@@ -39,7 +43,7 @@ class Process:
     def __init__(self, name: str, arguments: list[str], variables: Mapping[str, str], folder: Path) -> None:
         clean = {name: value for name, value in os.environ.items() if not name.startswith("KAIROS_")}
         self.name, self._arguments, self._folder = name, arguments, folder
-        self._environment = clean | {"PYTHONPATH": str(ROOT)} | dict(variables)
+        self._environment = clean | {"PYTHONPATH": os.pathsep.join(map(str, PATH))} | dict(variables)
         self._log = folder / f"{name}.log"
         self._process: subprocess.Popen[bytes] | None = None
 
