@@ -8,37 +8,44 @@ from typing import TypeVar
 
 from msgspec import DecodeError, ValidationError
 
-from processors.turn import Fault, Record, Turn
+from processors.turn import Fault, OfCustomer, Record, Turn
 from schemas.customer import Customer
 
 V = TypeVar("V")
 KEY_MOST = 128
 
 
+def admitted(turn: Turn[Customer], key: bytes, records: OfCustomer) -> Customer | None:
+    """Whose records these are. None: nobody's, and they are dead letters."""
+    customer, cause = turn.customers.get(key), "keyless"
+    if not key:
+        detail = "wanted a customer as the key, got none"
+    elif customer is None:
+        cause, detail = "misplaced", f"wanted a customer of this turn, got {key[:KEY_MOST]!r}"
+    elif customer.clickstream is None and customer == NOBODY and not sound(key):
+        detail = f"wanted a key of 1 to {KEY_MOST} bytes UTF-8 without control characters, got {key[:KEY_MOST]!r}"
+    else:
+        return customer
+    for topic, some in records.items():
+        for record in some:
+            refuse(turn, topic, record, cause, detail)
+    return None
+
+
+NOBODY = Customer()
+
+
 def arrivals(
     turn: Turn[Customer], topic: str, records: Sequence[Record], decode: Callable[[bytes], V]
-) -> Iterator[tuple[Record, bytes, Customer, V]]:
-    """(record, its customer's key, the customer, what it says), for each record that can be folded."""
-    customers = turn.customers
+) -> Iterator[tuple[Record, V]]:
+    """(record, what it says), for each that can be read."""
     for record in records:
         try:
             value = decode(record.value)  # type: ignore[arg-type]
         except (DecodeError, UnicodeDecodeError, RecursionError, TypeError) as wrong:
             refuse(turn, topic, record, *fault(record, wrong))
-            continue
-        key = record.key
-        if not key:
-            refuse(turn, topic, record, "keyless", "wanted a customer as the key, got none")
-        elif (customer := customers.get(key)) is None:
-            refuse(turn, topic, record, "misplaced", f"wanted a customer of this turn, got {key[:KEY_MOST]!r}")
-        elif customer.clickstream is None and customer == NOBODY and not sound(key):
-            detail = f"wanted a key of 1 to {KEY_MOST} bytes UTF-8 without control characters, got {key[:KEY_MOST]!r}"
-            refuse(turn, topic, record, "keyless", detail)
         else:
-            yield record, key, customer, value
-
-
-NOBODY = Customer()
+            yield record, value
 
 
 def fault(record: Record, wrong: Exception) -> tuple[str, str]:

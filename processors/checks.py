@@ -76,7 +76,7 @@ def _usual(usual: Mapping[str, Any], names: Sequence[str]) -> Iterator[Finding]:
 def _seen(channels: Mapping[str, Any], plays: Sequence[Any], kept: Kept) -> Iterator[Finding]:
     """Whom a play reaches may rest on where they were seen."""
     if plays and HABITS not in kept and channels.get("usual", True):
-        instead = "usual: {}, then those are reached who told so, or all with unknown: allow"
+        instead = "channels: {usual: {}}, by which those are reached who told so, or all with unknown: allow"
         what, also = told("channels.usual", HABITS), wanted(HABITS, kept).partition("; ")[2]
         yield Finding(("channels", "usual"), what, f"{instead}; {also}", name=True)
 

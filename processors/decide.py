@@ -5,12 +5,11 @@ plays that listen are asked; policies allow, hold or refuse what they propose. A
 I/O, no clock, no chance: the same turn gives the same bytes.
 """
 
-from collections.abc import Collection, Sequence
-from operator import attrgetter
+from collections.abc import Sequence
 from typing import Final
 
 from processors import erasing, folds, identity, intent, parcels, plays, returns, standing
-from processors.arrivals import arrivals
+from processors.arrivals import admitted, arrivals
 from processors.counters import facts_of
 from processors.outcome import Outcomes
 from processors.owners import gone
@@ -21,7 +20,7 @@ from processors.proposals import Conditions, Person, Proposal, of_event, of_held
 from processors.seen import repeated
 from processors.sight import look
 from processors.standing import Standing
-from processors.turn import Lost, Record, Turn
+from processors.turn import Lost, OfCustomer, Record, Turn
 from schemas.customer import Customer, Decisions, Waiting, decode_customer, encode_customer
 from schemas.event import Event, decode_event
 from schemas.facts import FeedbackFacts
@@ -63,19 +62,21 @@ class Decider:
     def encode(self, customer: Customer) -> bytes:
         return encode_customer(customer)
 
-    def absorb(self, turn: Turn[Customer], topic: str, records: Sequence[Record]) -> None:
-        """Fold records of one topic, in order."""
-        if topic == TRIGGERS:
-            for record, key, customer, trigger in arrivals(turn, topic, records, decode_trigger):
-                sent = returns.read_back(self.outcomes, turn, key, customer, trigger)
-                if customer.identity is not None:
-                    parcels.pass_on(Home(turn, record, key, customer), sent)
-        elif topic == PARTS:
-            self._parts(turn, records)
-        elif topic == FEEDBACK:
-            self._feedback(turn, records)
-        else:
-            self._events(turn, topic, records)
+    def absorb(self, turn: Turn[Customer], key: bytes, records: OfCustomer) -> None:
+        """Fold the records of one customer, topic by topic, in order."""
+        turn.kept = self.kept
+        customer = admitted(turn, key, records)
+        if customer is None:
+            return
+        for topic, some in records.items():
+            if topic == TRIGGERS:
+                self._triggers(turn, key, customer, some)
+            elif topic == PARTS:
+                self._parts(turn, key, customer, some)
+            elif topic == FEEDBACK:
+                self._feedback(turn, key, customer, some)
+            else:
+                self._events(turn, topic, key, customer, some)
 
     def pass_over(self, turn: Turn[Customer], topic: str, lost: Sequence[Lost]) -> None:
         """Records of erased customers that nobody can read any more."""
@@ -108,20 +109,28 @@ class Decider:
     def _rank(self, play: str) -> int:
         return self.ranks.get(play, len(self.ranks))
 
-    def _events(self, turn: Turn[Customer], topic: str, records: Sequence[Record]) -> None:
+    def _triggers(self, turn: Turn[Customer], key: bytes, customer: Customer, records: Sequence[Record]) -> None:
+        for record, trigger in arrivals(turn, TRIGGERS, records, decode_trigger):
+            sent = returns.read_back(self.outcomes, turn, key, customer, trigger)
+            if customer.identity is not None:
+                parcels.pass_on(Home(turn, record, key, customer), sent)
+
+    def _events(
+        self, turn: Turn[Customer], topic: str, key: bytes, customer: Customer, records: Sequence[Record]
+    ) -> None:
         facts_of_topic, fold = self.folds[topic]
-        side_of, changed = attrgetter(topic), turn.changed
         applied = duplicates = erased = 0
         leaving: Parcels = {}
-        stands = set[bytes]()
-        for record, key, customer, event in arrivals(turn, topic, records, decode_event):
+        facts, stands = None, False
+        for record, event in arrivals(turn, topic, records, decode_event):
             if customer.erased is not None:
                 erased += 1
                 turn.late.add(key)
                 erasing.late(Home(turn, record, key, customer), self.playbook.identity, topic, event)
                 continue
-            facts = facts_of_topic(customer)
-            changed.add(key)
+            if facts is None:
+                facts = facts_of_topic(customer)
+                turn.changed.add(key)
             facts.next = record.offset + 1
             if repeated(facts.seen, event.id, record.timestamp / 1000.0):
                 duplicates += 1
@@ -129,10 +138,10 @@ class Decider:
             if event.marker is not None:
                 applied += 1
                 identity.mark(Home(turn, record, key, customer), leaving, topic, event, event.marker)
-                stands.add(key)
+                facts, stands = None, True  # another stretch may have begun
                 continue
             known = customer.identity
-            side = side_of(known) if known is not None else None
+            side = getattr(known, topic) if known is not None else None
             if side is not None and gone(side.owner):
                 erased += 1
                 continue
@@ -143,19 +152,20 @@ class Decider:
             ):
                 continue
             if self._react(turn, key, customer, topic, event):
-                stands.add(key)
+                stands = True
             if owned_by(customer):
                 parcels.hand_over(Home(turn, record, key, customer), topic)
         if leaving:
             parcels.dispatch(turn, topic, leaving)
-        self._settle(turn, stands)
+        if stands:
+            self._settle(turn, key, customer)
         count(turn, topic, applied, duplicates, erased)
 
-    def _parts(self, turn: Turn[Customer], records: Sequence[Record]) -> None:
+    def _parts(self, turn: Turn[Customer], key: bytes, customer: Customer, records: Sequence[Record]) -> None:
         """What other ids of a customer did: new events of theirs are heard here."""
         applied = duplicates = erased = 0
-        memory, stands = self.outcomes.memory, set[bytes]()
-        for record, key, customer, part in arrivals(turn, PARTS, records, decode_part):
+        memory, stands = self.outcomes.memory, False
+        for record, part in arrivals(turn, PARTS, records, decode_part):
             if customer.erased is not None or (part.marker is None and erasing.refuses(customer, PARTS)):
                 erased += 1
                 if customer.erased is not None:
@@ -163,18 +173,19 @@ class Decider:
                 erasing.answer(Home(turn, record, key, customer), PARTS, part)
                 continue
             turn.changed.add(key)
-            events = identity.take(Home(turn, record, key, customer), part, memory, self.plays, self.kept)
+            events = identity.take(Home(turn, record, key, customer), part, memory, self.plays)
             if events is None:
                 duplicates += 1
                 continue
             applied += 1
-            stands.add(key)
+            stands = True
             if (given := part.belongings) and given.stage and not owned_by(customer):
                 decisions = customer.decisions = customer.decisions or Decisions()
                 self.standing.adopt(turn, decisions, given.stage, given.stage_since)
             for event in events:
                 self._react(turn, key, customer, part.topic, event)
-        self._settle(turn, stands)
+        if stands:
+            self._settle(turn, key, customer)
         count(turn, PARTS, applied, duplicates, erased)
 
     def _react(self, turn: Turn[Customer], key: bytes, customer: Customer, topic: str, event: Event) -> bool:
@@ -196,29 +207,27 @@ class Decider:
             self._hear(turn, person, event, heard)
         return stands
 
-    def _settle(self, turn: Turn[Customer], keys: Collection[bytes]) -> None:
-        """Segment and stage of persons, as of their latest event; but not of a time to come, by a sender's wrong clock.
-        Who belongs to another, or has no event left, has neither."""
-        for key in sorted(keys) if self.standing.needed else ():
-            customer = turn.customers[key]
-            if in_between(customer):  # the log of parts will tell
-                continue
-            person, decisions = person_of(turn, key, customer), customer.decisions
-            if not owned_by(customer) and any(facts.events for facts in facts_of(person)):
-                decisions = customer.decisions = decisions or Decisions()
-                self.standing.settle(turn, Person(key, person, decisions), min(standing.latest(person), turn.now))
-            elif decisions is not None:
-                self.standing.leave(turn, key, decisions)
+    def _settle(self, turn: Turn[Customer], key: bytes, customer: Customer) -> None:
+        """Segment and stage of a person, as of their latest event; but not of a time to come, by a sender's wrong
+        clock. Who belongs to another, or has no event left, has neither."""
+        if not self.standing.needed or in_between(customer):  # then the log of parts will tell
+            return
+        person, decisions = person_of(turn, key, customer), customer.decisions
+        if not owned_by(customer) and any(facts.events for facts in facts_of(person)):
+            decisions = customer.decisions = decisions or Decisions()
+            self.standing.settle(turn, Person(key, person, decisions), min(standing.latest(person), turn.now))
+        elif decisions is not None:
+            self.standing.leave(turn, key, decisions)
 
     def _heard(self, turn: Turn[Customer], person: Person, event: Event) -> None:
         """Plays hear of an event the engine made."""
         if (heard := self.listening.get(event.name)) is not None:
             self._hear(turn, person, event, heard)
 
-    def _feedback(self, turn: Turn[Customer], records: Sequence[Record]) -> None:
+    def _feedback(self, turn: Turn[Customer], key: bytes, customer: Customer, records: Sequence[Record]) -> None:
         applied = duplicates = erased = 0
         leaving: Parcels = {}
-        for record, key, customer, said in arrivals(turn, FEEDBACK, records, decode_feedback):
+        for record, said in arrivals(turn, FEEDBACK, records, decode_feedback):
             if erasing.refuses(customer, FEEDBACK):
                 erased += 1
                 if customer.erased is not None:
@@ -242,11 +251,13 @@ class Decider:
     def _hear(self, turn: Turn[Customer], person: Person, event: Event, heard: Listening) -> None:
         """Silences begin and end, and plays are asked, because of an event."""
         customer, decisions = person.customer, person.decisions
-        if heard.ended or heard.started:
-            moved = [plays.stop(turn, customer, decisions, play) for play in heard.ended]
-            moved += [plays.start(turn, customer, decisions, play, event) for play in heard.started]
-            if any(moved):
-                turn.wake[person.key] = plays.wake(decisions)
+        moved = False
+        for play in heard.ended:
+            moved |= plays.stop(turn, customer, decisions, play)
+        for play in heard.started:
+            moved |= plays.start(turn, customer, decisions, play, event)
+        if moved:
+            turn.wake[person.key] = plays.wake(decisions)
         if not heard.asked:
             return
         view = look(customer, person.key, event, event.time, self.playbook)

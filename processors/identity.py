@@ -22,7 +22,7 @@ from processors.persons import BETWEEN, whole
 from processors.seen import repeated
 from schemas.customer import Decisions, Identity
 from schemas.event import Event, decode_event
-from schemas.families import Kept, lacking
+from schemas.families import lacking
 from schemas.identity import Held, Marker, Side
 from schemas.part import Belongings, Part, Told
 from schemas.playbook import IdentityRules, Play
@@ -63,16 +63,14 @@ def elsewhere(home: Home, rules: IdentityRules, parcels: Parcels, topic: str, ev
     return True
 
 
-def take(home: Home, part: Part, memory: float, named: dict[str, Play], kept: Kept) -> list[Event] | None:
-    """A record of `parts`: answers the events to be heard here, None when it was here before. Facts that are not `kept`
-    do not stay: a part may be from before a rebuild."""
+def take(home: Home, part: Part, memory: float, named: dict[str, Play]) -> list[Event] | None:
+    """A record of `parts`: answers the events to be heard here, None when it was here before."""
     home.identity.next = home.record.offset + 1
     if part.marker is not None:
         return belong(home, part, part.marker)
     if part.belongings is not None:
         receive(home, part, part.belongings, memory, named)
         return []
-    setattr(part, part.topic, lacking(getattr(part, part.topic), kept))
     return keep(home, part)
 
 
@@ -99,13 +97,16 @@ def belong(home: Home, part: Part, marker: Marker) -> list[Event] | None:
 
 
 def keep(home: Home, part: Part) -> list[Event] | None:
-    """A part of facts. Who belongs to another passes it on, and hears nothing."""
+    """A part of facts. Who belongs to another passes it on, and hears nothing. It may be from before a rebuild that
+    changed which families are kept: then what is kept no longer does not stay, and where it lacks some, the same
+    version is told again, with them."""
     held, name, at = home.side(part.topic).held, BETWEEN.join(part.path), home.record.offset
-    before = held[name].version if name in held else (0, 0)
-    if part.version <= before:
+    facts, known = lacking(getattr(part, part.topic), home.turn.kept), held.get(name)
+    short = facts is not None and part.kept != "" and not home.turn.kept <= {*part.kept.split(",")}
+    before = known.version if known else (0, 0)
+    if part.version < before or (part.version == before and (short or known is None or not known.short)):
         return None
-    facts = getattr(part, part.topic)
-    held[name] = Held(part.version, facts)
+    held[name] = Held(part.version, facts, short)
     if part.version == erasing.LAST:
         lose(home, part, held)
     fresh = [told.event for told in part.events if told.at >= before[1]]

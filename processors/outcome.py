@@ -25,16 +25,17 @@ class Outcomes:
         """Seconds for which what was sent is remembered."""
 
     def told(self, play: Play, person: Person, answers: Answers) -> bool:
-        """Whether what an event could make a play propose was sent before: then nothing more need be asked."""
+        """Whether what an event could make a play propose was sent before, by this id: then nothing more need be asked.
+        Most that is proposed was."""
         for one in person.decisions.sent:
             if one.play == play.id:
                 break
         else:
             return False
-        if not (occurrence := answers.occurrence(play.id)):
-            return False
-        id, *also = self._ids(play, person, occurrence)
-        return policies.remembered(person.customer, id, also)
+        occurrence = answers.occurrence(play.id)
+        return bool(occurrence) and policies.remembered(
+            person.customer, trigger_id(self.app, play.id, person.key, occurrence)
+        )
 
     def settle(self, turn: Turn[Customer], proposal: Proposal) -> bool:
         """True when it is settled; False when it waits."""

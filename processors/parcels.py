@@ -19,6 +19,7 @@ from processors.stretches import owned
 from processors.turn import Record, Turn
 from schemas.customer import Customer, Identity, Sent
 from schemas.facts import FeedbackFacts, Seen
+from schemas.families import ALL, write_families
 from schemas.identity import Marker, Side
 from schemas.part import PATH_MOST, Belongings, Part, Told, encode_part
 from schemas.topics import FEEDBACK, PARTS, TRIGGERS
@@ -97,6 +98,8 @@ def send(turn: Turn[Customer], owner: str, part: Part, facts: Any, told: Sequenc
     if owner in part.path or len(part.path) >= PATH_MOST:
         return open_ring(turn, owner, part.path, f"{part.topic}:{part.version}")
     known = None if facts is None else replace(facts, next=0, seen=Seen())
+    if known is not None and turn.kept != ALL:
+        part = replace(part, kept=write_families(turn.kept))
     *before, last = chunks(told)
     for few in before:
         leave(turn, owner, filled(part, (0, few[-1].at + 1), known, few), f"{part.topic}:{few[-1].at + 1}")

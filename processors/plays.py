@@ -11,7 +11,6 @@ from collections.abc import Iterable, Mapping
 from msgspec import Struct
 
 from processors.turn import Turn
-from schemas.codes import KEY_OF
 from schemas.customer import Customer, Decisions, Waiting
 from schemas.event import Event
 from schemas.playbook import Play, Playbook
@@ -51,8 +50,8 @@ def over(customer: Customer, play: Play, since: float) -> bool:
     """Whether an `unless` event happened at or after `since`, as far as it was read."""
     for facts in (customer.clickstream, customer.cart, customer.pos):
         if facts is not None:
-            for name in play.unless:
-                did = facts.did.get(KEY_OF.get(name, name))
+            for key in play.ends:
+                did = facts.did.get(key)
                 if did is not None and did.at >= since:
                     return True
     return False
@@ -127,5 +126,8 @@ def wake(decisions: Decisions | None) -> float | None:
     """When the customer next wants waking."""
     if decisions is None:
         return None
-    due = min((one.due for one in decisions.waiting.values()), default=None)
-    return due if not decisions.look or (due is not None and due < decisions.look) else decisions.look
+    due = decisions.look or None
+    for one in decisions.waiting.values():
+        if due is None or one.due < due:
+            due = one.due
+    return due

@@ -5,11 +5,12 @@ engine commits. The engine knows nothing of plays, a fold knows nothing of Kafka
 """
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Generic, Protocol, TypeVar
 
 from msgspec import Struct
 
+from schemas.families import ALL, Kept
 from schemas.turn import Message
 
 C = TypeVar("C")
@@ -58,6 +59,7 @@ class Turn(Generic[C]):
         "erased",
         "faults",
         "joins",
+        "kept",
         "late",
         "messages",
         "now",
@@ -75,6 +77,8 @@ class Turn(Generic[C]):
         """Timers due by this time may fire."""
         self.customers = customers
         """All customers this turn may touch, by key; a record whose key is not here is misplaced."""
+        self.kept: Kept = ALL
+        """Families of facts that are kept: whoever folds says it."""
         self.changed: set[bytes] = set()
         """Customers to write."""
         self.values: dict[bytes, bytes] = {}
@@ -102,6 +106,27 @@ class Turn(Generic[C]):
         `unlinked:<reason>`. Counted into the slot by the same commit."""
 
 
+OfCustomer = Mapping[str, Sequence[Record]]
+"""Topic -> records of one customer, by offset; topics in table order."""
+
+
+def by_customer(batches: Iterable[tuple[str, Iterable[Record]]]) -> dict[bytes, dict[str, list[Record]]]:
+    """What each customer is told of. Customers do not hang on each other within a turn; and one whose records come
+    together is fetched from memory once, which is most of what an event costs. Records without a key are nobody's: of
+    the key that is empty."""
+    found: dict[bytes, dict[str, list[Record]]] = {}
+    for topic, records in batches:
+        for record in records:
+            topics = found.get(key := record.key or b"")
+            if topics is None:
+                found[key] = {topic: [record]}
+            elif (mine := topics.get(topic)) is not None:
+                mine.append(record)
+            else:
+                topics[topic] = [record]
+    return found
+
+
 class Fold(Protocol[C]):
     """State after = fold(state before, the turn). Pure: the same turn gives the same bytes."""
 
@@ -116,8 +141,8 @@ class Fold(Protocol[C]):
 
     def encode(self, customer: C) -> bytes: ...
 
-    def absorb(self, turn: Turn[C], topic: str, records: Sequence[Record]) -> None:
-        """Fold records of one topic, in order."""
+    def absorb(self, turn: Turn[C], key: bytes, records: "OfCustomer") -> None:
+        """Fold the records of one customer, topic by topic, in order."""
 
     def pass_over(self, turn: Turn[C], topic: str, lost: Sequence[Lost]) -> None:
         """Records of erased customers that nobody can read any more."""

@@ -49,6 +49,11 @@ def write_families(kept: Collection[str]) -> str:
     return ",".join(name for name in FAMILIES if name in kept) or NONE
 
 
+def left_out(kept: Collection[str]) -> list[str]:
+    """Families that are not kept."""
+    return [name for name in FAMILIES if name not in kept]
+
+
 def lacking(facts: F, kept: Kept) -> F:
     """Facts without families that are not kept: the same ones, or a copy. None is None."""
     if facts is None or kept == ALL:

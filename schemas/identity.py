@@ -100,6 +100,8 @@ class Held(Struct, Generic[F], omit_defaults=True):
     version: tuple[int, int]
     facts: F | None = None
     """None: nothing there is ours any more."""
+    short: bool = False
+    """It came from before a rebuild, and lacks families of facts that are kept now."""
 
 
 class Claim(Struct, gc=False, omit_defaults=True):

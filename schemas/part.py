@@ -53,6 +53,8 @@ class Part(Struct, omit_defaults=True):
     pos: PosFacts | None = None
     feedback: FeedbackFacts | None = None
     """All that is the receiver's; none: nothing is, any more."""
+    kept: Annotated[str, Meta(max_length=200)] = ""
+    """Families of facts the sender keeps, by commas, or `none`; empty: all."""
     events: list[Told] = []
     belongings: Belongings | None = None
     marker: Marker | None = None

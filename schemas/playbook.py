@@ -6,10 +6,12 @@ pydantic, because a file with five mistakes shall name all five, each with its p
 
 import json
 from datetime import time
+from functools import cached_property
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, FiniteFloat
 
+from schemas.codes import KEY_OF
 from schemas.identity import KINDS
 
 UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0, "w": 604_800.0}
@@ -240,6 +242,11 @@ class Play(Part):
     steps: list[object] = Field(
         default=[], max_length=0, description="room for journeys: plays with more than one step"
     )
+
+    @cached_property
+    def ends(self) -> tuple[str, ...]:
+        """Keys by which the events of `unless` are counted."""
+        return tuple(KEY_OF.get(name, name) for name in self.unless)
 
 
 class Playbook(Part):

@@ -91,7 +91,8 @@ def api_command() -> None:
 def init_command(
     as_json: Annotated[bool, typer.Option("--json", help="what was made, as one JSON line")] = False,
 ) -> None:
-    """Make the topics and the state of a new installation, and publish its first playbook. What is there stays."""
+    """Make the topics and the state of a new installation, and publish its first playbook. What is there stays.
+    KAIROS_FACTS says which families of facts it keeps of customers: from then on it is fixed."""
     made = asyncio.run(init(service_settings()))
     print(made.as_json() if as_json else made)
 

@@ -73,11 +73,12 @@ class Api:
         if unknown := [part for part in parts if part not in reading.PARTS]:
             raise Wrong(400, "parts", f"wanted parts of {', '.join(reading.PARTS)}; got {', '.join(unknown)}"[:200])
         person = await self._person(request)
-        return 200, reading.profile(person, parts, await self._playbooks.current())
+        return 200, reading.profile(person, parts, *await self._playbooks.current())
 
     async def timeline(self, request: web.Request, _: Key) -> Answer:
         most = most_of(request)
-        return 200, reading.timeline(await self._person(request), most)
+        person, (_playbook, kept) = await self._person(request), await self._playbooks.current()
+        return 200, reading.timeline(person, most, kept)
 
     async def decisions(self, request: web.Request, _: Key) -> Answer:
         most = most_of(request)

@@ -93,6 +93,9 @@ class Profile(Struct, omit_defaults=True):
     facts: Facts | None = None
     decisions: Decided | None = None
     view: Sight | None = None
+    not_kept: list[str] = []
+    """Families of facts this installation does not keep: `facts` lacks them, and what rests on them in `view` says
+    nothing."""
 
 
 class Timeline(Struct):
@@ -100,6 +103,8 @@ class Timeline(Struct):
 
     customer: str
     touches: list[Touch]
+    kept: bool
+    """False: this installation keeps no timeline."""
 
 
 class Decisions(Struct):

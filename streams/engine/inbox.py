@@ -6,9 +6,8 @@ is told where to seek back to. So stale, doubled and lost fetches need no genera
 
 import asyncio
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
-from processors.turn import Record
 from schemas.topics import INPUTS
 from streams.engine.fetch import Ends, Fetch
 
@@ -79,19 +78,3 @@ class Inbox:
         position = self.gathered[topic]
         _, tail = self._ends.get((topic, self.partition), (0.0, position))
         return max(0, tail - position)
-
-
-def by_customer(batches: Sequence[Batch]) -> dict[bytes | None, dict[str, list[Record]]]:
-    """Each customer's records, topics in table order. Customers do not hang on each other within a turn; and one whose
-    records come together is fetched from memory once, which is most of what an event costs."""
-    found: dict[bytes | None, dict[str, list[Record]]] = {}
-    for topic, fetch in batches:
-        for record in fetch.records:
-            topics = found.get(key := record.key)
-            if topics is None:
-                found[key] = {topic: [record]}
-            elif (mine := topics.get(topic)) is not None:
-                mine.append(record)
-            else:
-                topics[topic] = [record]
-    return found

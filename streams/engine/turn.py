@@ -17,11 +17,11 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from processors.turn import Fault, Fold, Turn
+from processors.turn import Fault, Fold, Turn, by_customer
 from schemas.datakey import Shred, encode_shred
 from schemas.topics import KEYS, TRIGGERS, partition_of
 from schemas.turn import Message, TurnRecord, decode_message, encode_message, encode_turn
-from streams.engine.inbox import Batch, Inbox, by_customer
+from streams.engine.inbox import Batch, Inbox
 from streams.engine.poison import Poison, letters
 from streams.engine.relay import Leaving, Relay
 from streams.engine.world import Halt, World
@@ -184,9 +184,8 @@ class Turns:
             if read.lost:
                 fold.pass_over(turn, read.topic, read.lost)
             turn.faults += [Fault(read.topic, record, "unopened", wrong) for record, wrong in read.odd]
-        for key, topics in by_customer(gathered.batches).items():
-            for topic, records in topics.items():
-                fold.absorb(turn, topic, records)
+        for key, records in by_customer((topic, fetch.records) for topic, fetch in gathered.batches).items():
+            fold.absorb(turn, key, records)
             self._write(fold, turn, key)
         for key in gathered.due:
             fold.awaken(turn, [key])
@@ -207,9 +206,9 @@ class Turns:
             gone = {*turn.returned, *turn.revoked}
             self._pending = [item for item in self._pending if item[0] not in gone]
 
-    def _write(self, fold: Fold[Any], turn: Turn[Any], key: bytes | None) -> None:
+    def _write(self, fold: Fold[Any], turn: Turn[Any], key: bytes) -> None:
         """Encode a customer who changed, at once: all of it is in the processor's cache now, and will not be later."""
-        if key is not None and key in turn.changed:
+        if key in turn.changed:
             turn.values[key] = fold.encode(self._customers[key])
 
     def _pending_of(self, customers: list[bytes]) -> list[Leaving]:

@@ -11,10 +11,12 @@ from processors.owners import gone
 from processors.persons import FACTS, origins
 from processors.playbook import read_playbook
 from schemas.customer import Customer, decode_customer
+from schemas.families import ALL, Kept, left_out
 from schemas.playbook import Playbook
 from schemas.topics import partition_of
 from streams.settings import Settings
 from streams.state import open_store, people
+from streams.state.meta import kept
 from streams.state.store import Store
 from streams.tools.asking import PATIENCE, ask, metas, redis_url
 from streams.tools.portrait import show
@@ -42,21 +44,21 @@ def customer(
     if len(words) > 1:
         raise typer.BadParameter(f"wanted one id, or split ID OWNER; got {' '.join(words)}")
 
-    async def work(settings: Settings) -> tuple[Settings, str, Customer, Playbook]:
+    async def work(settings: Settings) -> tuple[Settings, str, Customer, Playbook, Kept]:
         store = open_store(settings, PATIENCE)
         try:
             id, found = await follow(store, settings, words[0])
-            return settings, id, found, await current(store)
+            return settings, id, found, await current(store), kept(await store.slot(0).meta())
         finally:
             await store.close()
 
-    settings, id, found, playbook = known(work)
+    settings, id, found, playbook, families = known(work)
     if is_erased(found) and not as_json:
         return print(f"{id}: erased")
     partition = partition_of(id.encode(), settings.partitions)
     if as_json:
-        return print(as_line(id, partition, found))
-    show(id, found, playbook, f"redis-cli -u {redis_url(settings)} HGET '{_key(settings, partition)}' '{id}'")
+        return print(as_line(id, partition, found, families))
+    show(id, found, playbook, families, f"redis-cli -u {redis_url(settings)} HGET '{_key(settings, partition)}' '{id}'")
 
 
 def take_back(id: str, owner: str, why: str, as_json: bool) -> None:
@@ -91,18 +93,18 @@ def customers(
 ) -> None:
     """All customers, sorted by id, one a line."""
 
-    async def work(settings: Settings) -> dict[str, tuple[int, bytes]]:
+    async def work(settings: Settings) -> tuple[dict[str, tuple[int, bytes]], Kept]:
         store = open_store(settings, PATIENCE)
         try:
-            return await every(store, settings)
+            return await every(store, settings), kept(await store.slot(0).meta())
         finally:
             await store.close()
 
-    found = ask(work)
+    found, families = ask(work)
     for id in sorted(found):
         partition, value = found[id]
         customer = decode_customer(value)
-        print(as_line(id, partition, customer) if as_json else f"{id}  {_summary(customer)}")
+        print(as_line(id, partition, customer, families) if as_json else f"{id}  {_summary(customer)}")
 
 
 async def find(store: Store, settings: Settings, id: str) -> Customer:
@@ -142,14 +144,17 @@ async def current(store: Store) -> Playbook:
     return read_playbook(text.decode()).playbook if text else Playbook()
 
 
-def as_line(id: str, partition: int, customer: Customer) -> str:
+def as_line(id: str, partition: int, customer: Customer, kept: Kept = ALL) -> str:
     """One JSON line: facts as the topics have them, decisions as the plays made them. Of who has several ids also those
-    that belong to it (`ids`), and to whom it belongs itself (`owner`)."""
+    that belong to it (`ids`), and to whom it belongs itself (`owner`); where families of facts are left out, which
+    (`not_kept`)."""
     value = msgspec.to_builtins(customer)
     facts = {topic: value[topic] for topic in FACTS if value.get(topic) is not None}
     line = {"id": id, "partition": partition, "facts": facts, "decisions": value.get("decisions") or {}}
     if customer.identity:
         line["ids"], line["owner"] = origins(customer), customer.identity.owner
+    if kept != ALL:
+        line["not_kept"] = left_out(kept)
     if is_erased(customer):
         line["erased"] = value.get("erased") or {}
     return msgspec.json.encode(line).decode()

@@ -13,6 +13,7 @@ from processors.sight import customer_view, orders_view
 from processors.touches import timeline
 from schemas.codes import name_of
 from schemas.customer import Customer, Decisions, Intent, Sent
+from schemas.families import ALL, Kept, left_out
 from schemas.playbook import Playbook
 
 NEWEST = 10
@@ -20,16 +21,18 @@ NEWEST = 10
 UNITS = ((86_400.0, "d"), (3_600.0, "h"), (60.0, "min"))
 
 
-def show(id: str, customer: Customer, playbook: Playbook, command: str, console: Console | None = None) -> None:
-    """Print it."""
+def show(
+    id: str, customer: Customer, playbook: Playbook, kept: Kept, command: str, console: Console | None = None
+) -> None:
+    """Print it. `kept`: families of facts there are."""
     out, now = console or Console(highlight=False), time.time()
-    for title, lines in parts(id, customer, playbook, now).items():
+    for title, lines in parts(id, customer, playbook, now, kept).items():
         for number, line in enumerate(lines):
             out.print(f"{'' if number else title:<10}", line, markup=False, soft_wrap=True)
     out.print(f"{'in Redis':<10}", command, style="dim", markup=False, soft_wrap=True)
 
 
-def parts(id: str, customer: Customer, playbook: Playbook, now: float) -> dict[str, list[str]]:
+def parts(id: str, customer: Customer, playbook: Playbook, now: float, kept: Kept = ALL) -> dict[str, list[str]]:
     """Title -> lines; what there is nothing of is left out. `now`: seconds since the epoch."""
     decisions = customer.decisions or Decisions()
     found = {
@@ -43,6 +46,7 @@ def parts(id: str, customer: Customer, playbook: Playbook, now: float) -> dict[s
         "sent": _sent([*decisions.sent, *(customer.identity.sent if customer.identity else ())], now),
         "refused": _refused(decisions, now),
         "timeline": _timeline(customer),
+        "not kept": [", ".join(left_out(kept))] if kept != ALL else [],
     }
     return {title: lines for title, lines in found.items() if lines}
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from processors.decide import Decider
 from processors.playbook import read_playbook
-from processors.turn import Turn
+from processors.turn import Turn, by_customer
 from schemas.customer import Customer, encode_customer
 from schemas.event import IDENTIFIED, Event, encode_event
 from schemas.facts import Seen
@@ -56,8 +56,9 @@ def folded(rows: list[Row]) -> dict[bytes, Customer]:
         for record in records:
             customers[record.key]
         turn: Turn[Customer] = Turn(now, now, customers)
-        for topic in FOLDED:
-            decider.absorb(turn, topic, [record for record in records if record.topic == topic])
+        batches = ((topic, [record for record in records if record.topic == topic]) for topic in FOLDED)
+        for key, mine in by_customer(batches).items():
+            decider.absorb(turn, key, mine)
         decider.awaken(turn, [key for key, when in wake.items() if when <= now])
         for key, when in turn.wake.items():
             wake.pop(key, None)

@@ -2,14 +2,15 @@
 
 import copy
 import json
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
 from msgspec import msgpack
 
+from schemas.families import Kept
 from tests.faults.verifier.checks import check
-from tests.faults.verifier.evidence import DEAD, Entry, Evidence
+from tests.faults.verifier.evidence import DEAD, Entry, Evidence, Slot
 from tests.faults.verifier.plays import id_of
 from tests.faults.verifier.sealed import Unsealer, Words, last_words
 from tests.faults.worked import Day, linked, worked
@@ -47,6 +48,15 @@ async def test_what_is_right_is_found_right(good: Evidence) -> None:
     assert {name: found.figures[name] for name in wanted} == wanted
     assert found.figures["timers fired"] == 1
     assert found.figures["timers cancelled"] == 1
+
+
+@pytest.mark.parametrize("made", [worked, linked])
+async def test_who_keeps_less_is_judged_by_what_is_kept(made: Callable[[Kept], Awaitable[Evidence]]) -> None:
+    evidence = await made(frozenset({"habits"}))
+    found = check(evidence)
+    assert found.clean, str(found)
+    states = b"".join(evidence.slots[0].customers.values())
+    assert b"clock" in states and b"minutes" not in states and b"touches" not in states
 
 
 # -- how each thing can be wrong
@@ -277,7 +287,8 @@ DOCTORED: dict[str, list[Doctor]] = {
     "answered 200 and not in Kafka": [answer],
     "an event was lost": [lose_event],
     "a messageId was applied twice, or invented": [twice],
-    "facts differ": [facts],
+    "facts differ": [facts, meta("facts", b"none")],
+    "slots keep different facts": [lambda e: e.slots.__setitem__(1, Slot({"facts": b"none"}))],
     "customer is not in the state": [forget_customer],
     "customer in one life only": [forget_customer],
     "turn records do not chain": [drop_turn],

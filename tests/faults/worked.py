@@ -6,6 +6,7 @@ from typing import Any
 from processors.decide import Decider
 from processors.markers import markers
 from processors.playbook import read_playbook
+from schemas.families import ALL, Kept, write_families
 from schemas.identity import Marker
 from schemas.topics import CART, CLICKSTREAM, POS, TRIGGERS
 from tests.faults.verifier.evidence import DEAD, Entry, Evidence, Log, Slot
@@ -31,11 +32,11 @@ plays:
 class Day:
     """A day in memory: events go in, evidence comes out."""
 
-    def __init__(self) -> None:
-        loaded = read_playbook(PLAYBOOK)
+    def __init__(self, kept: Kept = ALL) -> None:
+        loaded = read_playbook(PLAYBOOK, kept)
         self.version = loaded.version
-        decider = Decider("kairos", loaded.playbook, loaded.conditions, loaded.version, 0.0)
-        self.rig = Rig(fold=decider)  # type: ignore[arg-type]
+        decider = Decider("kairos", loaded.playbook, loaded.conditions, loaded.version, 0.0, kept)
+        self.rig = Rig(fold=decider, facts=write_families(kept))  # type: ignore[arg-type]
         self.number = 0
 
     def say(self, topic: str, who: str, name: str, **more: Any) -> str:
@@ -77,9 +78,9 @@ class Day:
         return evidence
 
 
-async def worked() -> Evidence:
+async def worked(kept: Kept = ALL) -> Evidence:
     """ann buys more than caps allow, bob leaves a cart, cid buys what was left; one is poison, one comes twice."""
-    day = Day()
+    day = Day(kept)
     await day.rig.create()
     day.rig.serve()
     for number in range(4):
@@ -99,10 +100,10 @@ async def worked() -> Evidence:
     return await day.evidence()
 
 
-async def linked() -> Evidence:
+async def linked(kept: Kept = ALL) -> Evidence:
     """ann's phone is her card's, the card hers: what it did before and does after is hers, and counts under her cap. A
     second phone is taken back. bob logs in at her tablet after her."""
-    day = Day()
+    day = Day(kept)
     await day.rig.create()
     day.rig.serve()
     day.say(POS, "phone", "Order Completed", total=1)

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 
 from processors.decide import Decider
 from processors.playbook import read_playbook
-from processors.turn import Record, Turn
+from processors.turn import Record, Turn, by_customer
 from schemas.customer import Customer
 from schemas.facts import CartFacts, ClickFacts, FeedbackFacts, PosFacts
 from schemas.topics import CART, CLICKSTREAM, DEAD_LETTERS, FEEDBACK, INPUTS, PARTS, POS
@@ -48,11 +48,11 @@ def prove_booked(counts: Counter[str], logs: dict[str, list[Logged]], dead: Sequ
 def prove_facts(river: River, logs: Mapping[str, Sequence[Record]], customers: dict[bytes, Customer]) -> None:
     """The facts in the state are those of a fold that reads each log from its beginning, without a worker."""
     loaded = read_playbook(river.playbook)
-    fold = Decider(river.app, loaded.playbook, loaded.conditions, loaded.version)
+    fold = Decider(river.app, loaded.playbook, loaded.conditions, loaded.version, kept=river.settings.kept())
     keys = {record.key for records in logs.values() for record in records if record.key}
     turn = Turn(0.0, 0.0, {key: fold.blank() for key in keys})
-    for topic, records in logs.items():
-        fold.absorb(turn, topic, records)
+    for key, mine in by_customer(logs.items()).items():
+        fold.absorb(turn, key, mine)
     wanted = {key: facts(customer) for key, customer in turn.customers.items() if customer != Customer()}
     got = {key: facts(customer) for key, customer in customers.items()}
     assert got.keys() == wanted.keys()

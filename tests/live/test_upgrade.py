@@ -1,15 +1,21 @@
 """An installation goes on under another version of Kairos: what that one kept is made anew, or a partition stands."""
 
+from typing import Any
+
 import pytest
 from aiokafka.admin import AIOKafkaAdminClient
+from msgspec.structs import replace
 from redis.asyncio import Redis
 
-from schemas.customer import FORMAT
+from processors.persons import FACTS
+from schemas.customer import FORMAT, Customer
 from schemas.event import PRODUCT_VIEWED
+from schemas.facts import Seen
+from schemas.families import ALL, Kept, lacking, write_families
 from schemas.topics import PARTS
 from streams import kafka
 from tests.live.conftest import Rivers
-from tests.live.events import AT_ONCE, happened, shopping
+from tests.live.events import AT_ONCE, boots, happened, shopping
 from tests.live.proof import facts, prove
 from tests.live.river import River
 from tests.live.test_health import halts
@@ -69,3 +75,44 @@ async def test_states_from_before_there_were_links(rivers: Rivers) -> None:
     assert await ids(river) == left
     assert (await river.told("books", "--json"))["balanced"]
     await prove(river)
+
+
+@pytest.mark.parts("real")
+@pytest.mark.timeout(300)
+async def test_other_families_of_facts_need_a_rebuild(rivers: Rivers) -> None:
+    river, seen = rivers(AT_ONCE), shopping(500, bad=0)
+    await river.init()
+    worker = await river.worker().ready()
+    await river.send(seen.records)
+    await river.send([happened("ann", PRODUCT_VIEWED, id="ann-1", anonymous="phone", products=boots())])
+    await river.rest()
+    await river.send([happened("phone", PRODUCT_VIEWED, id="phone-1", products=boots())])
+    await river.rest()
+    full, left = await river.customers(), await ids(river)
+    assert len(lacks(full[b"ann"], ALL)) == 2  # the phone's are there too
+    for kept, other in ((ALL, frozenset({"habits", "likes"})), (frozenset({"habits", "likes"}), ALL)):
+        assert await worker.stop() == 0
+        river.settings = river.settings.model_copy(update={"facts": write_families(other)})
+        worker = river.worker()
+        for why in (await halts(worker, river.settings.partitions)).values():
+            assert f"wanted customers with the facts {write_families(other)} (KAIROS_FACTS)" in why
+            assert f"got {write_families(kept)}:" in why and "`kairos rebuild`" in why
+        assert f"got {write_families(kept)}:" in await river.run("init", code=1)
+        assert "stop the workers first" in await river.run("rebuild", "--yes", code=1)
+        assert await worker.stop() == 0
+        assert "of other facts" in await river.run("rebuild", "--yes")
+        worker = await river.worker().ready()
+        await river.rest()
+        await prove(river)
+        wanted = {key: lacks(one, other) for key, one in full.items()}
+        assert {key: lacks(one, ALL) for key, one in (await river.customers()).items()} == wanted
+        assert await ids(river) == left
+
+
+def lacks(customer: Customer, kept: Kept) -> list[Any]:
+    """Facts of one's own and of what others told, without those that are not kept, and without positions: links are
+    told again."""
+    sides = [getattr(customer.identity, topic, None) for topic in FACTS]
+    held = [one.facts for side in sides if side for _, one in sorted(side.held.items())]
+    some = [one for one in (*facts(customer), *held) if one is not None]
+    return [replace(lacking(one, kept), next=0, seen=Seen()) for one in some]

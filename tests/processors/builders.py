@@ -7,7 +7,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from processors.decide import Decider
-from processors.turn import Turn
+from processors.turn import Turn, by_customer
 from processors.view import View
 from schemas.customer import Customer
 from schemas.event import (
@@ -166,8 +166,9 @@ class World:
         topics: dict[str, list[Logged]] = {}
         for record in records:
             topics.setdefault(record.topic, []).append(record)
-        for topic, batch in topics.items():
-            self.fold.absorb(turn, topic, self.numbered(topic, batch))
+        batches = [(topic, self.numbered(topic, batch)) for topic, batch in topics.items()]
+        for key, mine in by_customer(batches).items():
+            self.fold.absorb(turn, key, mine)
         self.fold.awaken(turn, due)
         self.commit(turn)
         return turn

@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from processors.decide import Decider
 from processors.markers import markers
-from processors.turn import Lost, Turn
+from processors.turn import Lost, Turn, by_customer
 from schemas.customer import Customer
 from schemas.datakey import Brief, decode_brief
 from schemas.identity import Marker
@@ -102,11 +102,14 @@ class Estate:
         keys = {row.key for rows in taken.values() for row in rows if row.key} | set(due)
         customers = {key: fold.decode(kept.customers[key]) if key in kept.customers else fold.blank() for key in keys}
         turn = Turn(START + self.now, START + (until or 0.0), customers)
+        readable = {}
         for topic, rows in taken.items():
             lost = [row for row in rows if self.unreadable(row)]
             fold.pass_over(turn, topic, [Lost(row, self.sender(row)) for row in lost])
-            fold.absorb(turn, topic, [row for row in rows if row not in lost])
+            readable[topic] = [row for row in rows if row not in lost]
             kept.offsets[topic] += len(rows)
+        for key, mine in by_customer(readable.items()).items():
+            fold.absorb(turn, key, mine)
         fold.awaken(turn, due)
         if turn.erased:
             waiting = [(id, m) for id, m in kept.outbox.items() if m.topic == TRIGGERS and id not in self.sent]

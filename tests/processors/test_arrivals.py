@@ -50,7 +50,7 @@ def test_a_record_without_a_sound_key_is_keyless(key: bytes | None) -> None:
     fold = decider()
     turn = Turn(START, START, {key or b"": fold.blank()})
     good = viewed("ann", "hat")
-    fold.absorb(turn, "clickstream", [Logged("clickstream", key, good.value)])
+    fold.absorb(turn, key or b"", {"clickstream": [Logged("clickstream", key, good.value)]})
     assert [fault.cause for fault in turn.faults] == ["keyless"] and not turn.changed
 
 
@@ -63,5 +63,5 @@ def test_a_key_may_be_any_text() -> None:
 def test_a_record_of_another_partitions_customer_is_misplaced() -> None:
     fold = decider()
     turn = Turn(START, START, {b"bob": fold.blank()})
-    fold.absorb(turn, "clickstream", [viewed("ann", "hat")])
+    fold.absorb(turn, b"ann", {"clickstream": [viewed("ann", "hat")]})
     assert [(fault.cause, "b'ann'" in fault.detail) for fault in turn.faults] == [("misplaced", True)]

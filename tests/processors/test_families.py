@@ -10,15 +10,18 @@ from processors.folds import answering, folds
 from processors.identity import take
 from processors.joined import join
 from processors.parcels import Home
+from processors.turn import Turn
 from schemas.customer import Customer, encode_customer
 from schemas.event import Event
 from schemas.facts import CartFacts, ClickFacts, FeedbackFacts, PosFacts
 from schemas.families import ALL, FAMILIES, Kept, lacking, read_families, write_families
-from schemas.part import Part
+from schemas.part import Part, decode_part
 from schemas.topics import CART, CLICKSTREAM, POS
 from schemas.trigger import Feedback
 from tests.processors.builders import START, Logged, World, decider, viewed
+from tests.processors.estate import Estate
 from tests.processors.lives import TOPICS, Lives
+from tests.processors.test_identity import log_in, settled
 
 FACTS: dict[str, type[Any]] = {CLICKSTREAM: ClickFacts, CART: CartFacts, POS: PosFacts}
 SEEDS, TOPIC = st.integers(0, 2**32), st.sampled_from(TOPICS)
@@ -84,16 +87,44 @@ def test_the_whole_chain_keeps_what_it_is_told_to() -> None:
     assert not (clicks.minutes or clicks.touches or clicks.clock or clicks.viewed)
 
 
-@pytest.mark.parametrize("kept", [ALL, frozenset[str]()])
+def told(home: Home, kept: Kept, version: int = 9) -> tuple[Any, list[Event] | None]:
+    """A phone tells what it holds; answers that, and what is heard."""
+    facts = folded(CLICKSTREAM, Lives(3, False).events(CLICKSTREAM, MOST), kept)
+    said = "" if kept == ALL else write_families(kept)
+    part = Part(["phone"], CLICKSTREAM, (0, version), clickstream=facts, kept=said)
+    return facts, take(home, part, 1.0, {})
+
+
+def home_of(kept: Kept) -> Home:
+    turn = Turn[Customer](0.0, 0.0, {})
+    turn.kept = kept
+    return Home(turn, Logged("parts", b"ann", b""), b"ann", Customer())
+
+
+@pytest.mark.parametrize("kept", [ALL, frozenset({"likes"}), frozenset[str]()])
 def test_a_part_from_before_a_rebuild_holds_no_more_than_is_kept(kept: Kept) -> None:
-    events = Lives(3, False).events(CLICKSTREAM, MOST)
-    facts = folded(CLICKSTREAM, events, ALL)
-    world = World(decider(kept=kept))
-    turn: Any = world.turn(now=0)
-    home = Home(turn, Logged("parts", b"ann", b""), b"ann", Customer())
-    take(home, Part(["phone"], CLICKSTREAM, (0, 9), clickstream=facts), 1.0, {}, kept)
-    held = home.side(CLICKSTREAM).held["phone"].facts
-    assert held == lacking(facts, kept) and held.events == len(events) and bool(held.touches) == (kept == ALL)
+    home = home_of(kept)
+    facts, heard = told(home, ALL)
+    assert heard == [] and home.side(CLICKSTREAM).held["phone"].facts == lacking(facts, kept)
+    assert told(home, kept)[1] is None
+
+
+def test_a_part_that_lacked_what_is_kept_now_is_told_again() -> None:
+    home = home_of(ALL - {"viewed"})
+    held = home.side(CLICKSTREAM).held
+    assert told(home, frozenset({"viewed", "likes"}))[1] == [] and held["phone"].short
+    assert told(home, frozenset({"likes"}))[1] is None
+    assert told(home, ALL - {"viewed"}, 8)[1] is None
+    facts, heard = told(home, ALL - {"viewed"})
+    assert heard == [] and held["phone"].facts == facts and not held["phone"].short
+    assert told(home, ALL - {"viewed"})[1] is None
+
+
+def test_a_part_says_which_facts_its_sender_keeps() -> None:
+    for kept, said in ((ALL, ""), (frozenset({"likes"}), "likes"), (frozenset[str](), "none")):
+        estate = settled(log_in("ann", "phone", at=1), viewed("phone", "boots", at=2), world=Estate(decider(kept=kept)))
+        parts = [decode_part(message.value or b"") for message in estate.left if message.topic == "parts"]
+        assert {part.kept for part in parts if part.clickstream is not None} == {said}
 
 
 @pytest.mark.parametrize(

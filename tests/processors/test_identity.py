@@ -313,7 +313,7 @@ def test_an_id_without_links_keeps_nothing_of_them() -> None:
 @pytest.mark.parametrize("said", [b"{}", b'{"topic": "cart"}', b'{"path": ["phone"]}', b'{"belongings": {}}'])
 def test_a_part_that_says_nothing_is_a_fault(said: bytes) -> None:
     turn = Turn(START, 0.0, {b"ann": Customer()})
-    decider(play()).absorb(turn, PARTS, [Logged(PARTS, b"ann", said)])
+    decider(play()).absorb(turn, b"ann", {PARTS: [Logged(PARTS, b"ann", said)]})
     assert [fault.cause for fault in turn.faults] == ["invalid"]
 
 

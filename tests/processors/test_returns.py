@@ -147,9 +147,6 @@ def test_a_customer_kept_is_the_customer_stored(log: list[Logged]) -> None:
         key = record.key or b""
         turn = it.turn(record, now=13_000, until=0.0)
         cached = Turn(turn.now, turn.until, {key: kept.setdefault(key, Customer())})
-        it.fold.absorb(
-            cached,
-            record.topic,
-            [Logged(record.topic, key, record.value, it.offsets[record.topic] - 1, record.timestamp)],
-        )
+        one = Logged(record.topic, key, record.value, it.offsets[record.topic] - 1, record.timestamp)
+        it.fold.absorb(cached, key, {record.topic: [one]})
         assert it.fold.encode(kept[key]) == it.stored[key]

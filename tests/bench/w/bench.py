@@ -29,7 +29,7 @@ from tests.bench.throughput import Done, committed, reach, watch
 from tests.bench.w.job import STEP, Job
 from tests.bench.w.outcome import Outcome, differences, left_by_kairos, left_by_peer
 from tests.bench.w.peers import PEERS
-from tests.bench.w.work import ONCE, playbook
+from tests.bench.w.work import FACTS, ONCE, playbook
 
 KAIROS = "kairos"
 APART = 0.018
@@ -142,7 +142,7 @@ class W:
     async def _installation(self, name: str, cooldown: float) -> Settings:
         path = self._house.guard.folder / f"w-{cooldown:g}.yaml"
         path.write_text(playbook(cooldown))
-        return await self._house.installation(name, playbook=path)
+        return await self._house.installation(name, playbook=path, facts=FACTS)
 
     @asynccontextmanager
     async def _running(self, row: str, settings: Settings, cooldown: float) -> AsyncIterator[tuple[Ward, Job]]:

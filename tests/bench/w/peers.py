@@ -13,7 +13,7 @@ from tests.bench.w import java
 from tests.bench.w.job import Job
 
 INSTALL: Final = "python -m pip install --group bench (or uv pip install --group bench)"
-ONLY_SUMS: Final = "drop repeated ids, count windows of time, keep a timeline, give reasons"
+ONLY_SUMS: Final = "drop repeated ids, know carts and orders, ask policies, give reasons"
 """What none of them does, and Kairos does for each event."""
 
 

@@ -152,11 +152,17 @@ def trigger_of(customer: bytes, state: State, time: float, received: float) -> T
     return Trigger(customer.decode(), time, received, state.score, state.events)
 
 
+FACTS: Final = "none"
+"""KAIROS_FACTS of W: it remembers counts and sums, so no timeline, windows, habits, likes and looks."""
+
+
 def playbook(cooldown: float) -> str:
-    """W as a playbook. `cooldown` in seconds; short ones are for triggers that come again and again."""
+    """W as a playbook; all channels reach all. `cooldown` in seconds; short ones are for triggers that come again and
+    again."""
     return f"""
 policies:
   consent: {{unknown: allow}}
+channels: {{usual: {{}}, unknown: allow}}
 intent:
   half_life: {HALF_LIFE:g}s
   bias: {BIAS}

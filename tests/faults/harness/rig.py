@@ -18,7 +18,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from processors.turn import Fold, Record, Turn
+from processors.turn import Fold, OfCustomer, Turn
 from streams.engine.relay import Leaving, Outlet
 from streams.engine.world import Source, World
 from streams.state.store import Commit, Committed, Opened, Slot, Store
@@ -176,9 +176,9 @@ class RiggedFold:
     def __init__(self, fold: Fold[Any], fuse: Fuse) -> None:
         self._fold, self._fuse = fold, fuse
 
-    def absorb(self, turn: Turn[Any], topic: str, records: Sequence[Record]) -> None:
+    def absorb(self, turn: Turn[Any], key: bytes, records: OfCustomer) -> None:
         self._fuse("before-absorb")
-        self._fold.absorb(turn, topic, records)
+        self._fold.absorb(turn, key, records)
         self._fuse("after-absorb")
 
     def awaken(self, turn: Turn[Any], customers: Sequence[bytes]) -> None:

@@ -86,7 +86,7 @@ class Checked:
         """Each event once, duplicate or dead-lettered; facts as the log says."""
         found, letters, expected = [], Counter[str](), Counter[str]()
         for topic in FACTS:
-            wanted, counts, dead = facts.tally(topic, self.rows(topic), self.here)
+            wanted, counts, dead = facts.tally(topic, self.rows(topic), self.here, self.history.kept)
             expected += counts
             letters.update(f"{topic}/{self.partition}/{row.offset}" for row in dead)
             got = {key: one[topic] for key, value in self.customers.items() if topic in (one := json.loads(value))}

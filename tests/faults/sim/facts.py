@@ -6,7 +6,7 @@ It shares no code with the engine; the fold of the events is the external verifi
 import base64
 import json
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Any
 
 from xxhash import xxh3_64_digest
@@ -38,10 +38,12 @@ def said(row: Row, topic: str) -> dict[str, Any] | None:
     return fields if all(name in fields for name in MUST[topic]) else None
 
 
-def tally(topic: str, rows: Iterable[Row], here: Any) -> tuple[dict[bytes, Facts], Counter[str], list[Row]]:
+def tally(
+    topic: str, rows: Iterable[Row], here: Any, kept: Collection[str]
+) -> tuple[dict[bytes, Facts], Counter[str], list[Row]]:
     """The facts of one topic by customer; how many records were applied and duplicate; and those that are dead.
 
-    `here`: whether a key belongs to the partition the rows are from."""
+    `here`: whether a key belongs to the partition the rows are from; `kept`: families of facts."""
     found: dict[bytes, Facts] = {}
     ids: dict[bytes, set[str]] = {}
     events: dict[bytes, list[Facts]] = {}
@@ -69,7 +71,7 @@ def tally(topic: str, rows: Iterable[Row], here: Any) -> tuple[dict[bytes, Facts
         counts[f"dead_lettered:{topic}"] = len(dead)
     for key, facts in found.items():
         facts["seen"] = {"now": base64.b64encode(facts["seen"]["now"]).decode(), "since": facts["seen"]["since"]}
-        facts |= plain(fold(topic, events[key], key.decode())) if key in events else {}
+        facts |= plain(fold(topic, events[key], key.decode(), kept)) if key in events else {}
     return found, counts, dead
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from aiokafka.errors import KafkaError
 
+from schemas.families import ALL, HABITS, write_families
 from schemas.topics import INPUTS
 from streams.engine.partition import Partition
 from streams.settings import read_settings
@@ -22,6 +23,8 @@ from tests.faults.sim.playbooks import APP, folds
 from tests.faults.sim.store import Keeper, MemoryKeeper, Primary
 from tests.faults.sim.traffic import LEAVES_EVERY, LINKED_EVERY, Traffic
 
+FEWER_EVERY = 5
+"""Of so many histories one keeps fewer facts."""
 REST_SECONDS = 90.0
 """How long after healing everything must have come to rest. What is late by then takes 20 s to arrive."""
 
@@ -49,13 +52,15 @@ class History:
             self.profile = crowded(self.profile, self.chance)
         self.leaves = seed % LEAVES_EVERY == 0
         """Somebody asks to be forgotten."""
+        self.kept = frozenset({HABITS}) if seed % FEWER_EVERY == 1 else ALL
+        """Families of facts: who is reached where, all playbooks here ask."""
         self.counts: Counter[str] = Counter()
         self.lost: set[Place] = set()
         """Logs of which a fetch was lost."""
         self.born: list[Partition] = []
         self.store_away = False
         self.store_back = asyncio.Event()
-        self.folds = folds(self.profile.quiet, self.profile.clock_bound, self.linked)
+        self.folds = folds(self.profile.quiet, self.profile.clock_bound, self.linked, self.kept)
         self.published = next(iter(self.folds))
         bound = self.profile.clock_bound
         off = skew(bound, self.chance)
@@ -70,6 +75,7 @@ class History:
             room_records=self.profile.room_records,
             poison_percent=10 if self.profile.strict else 100,
             turn_history=0,
+            facts=write_families(self.kept),
         )
         self.traffic = Traffic(self)
         self.nemesis = Nemesis(self)
@@ -101,7 +107,7 @@ class History:
     async def live(self) -> list[str]:
         """All of it. Answers why it did not come to rest; nothing when it did."""
         for primary in self.primaries:
-            primary.call(primary.slot, "create", self.profile.partitions, dict.fromkeys(INPUTS, 0))
+            primary.call(primary.slot, "create", self.profile.partitions, dict.fromkeys(INPUTS, 0), self.kept)
         traffic = asyncio.create_task(self.traffic.run())
         nemesis = asyncio.create_task(self.nemesis.run())
         await asyncio.sleep(self.profile.seconds)

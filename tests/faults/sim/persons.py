@@ -34,7 +34,7 @@ def persons(history: "History", kinship: Kinship) -> list[str]:
         for id in customers.keys() | events.keys():
             told = shown(customers.get(id, Customer()), topic)
             mine = events.get(id, [])
-            wanted = plain(fold(topic, mine, id)) if mine else {}
+            wanted = plain(fold(topic, mine, id, history.kept)) if mine else {}
             if told != wanted:
                 found.append(f"persons: {topic} of {id}: wanted {wanted}, got {told}")
     found += [fault for id, one in customers.items() if kinship.left_with(id) for fault in left(id, one)]

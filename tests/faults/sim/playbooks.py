@@ -13,6 +13,7 @@ from processors.playbook import Loaded, read_playbook
 from processors.turn import Turn
 from schemas.customer import Customer
 from schemas.event import Event
+from schemas.families import Kept
 
 APP: Final = "kairos"
 
@@ -100,16 +101,16 @@ QUIET = '  quiet: {from: "13:34", to: "13:35", then: hold}'
 
 
 @cache
-def playbook(version: int, quiet: bool, standing: bool) -> Loaded:
+def playbook(version: int, quiet: bool, standing: bool, kept: Kept) -> Loaded:
     """One of two: the second has another order of plays, and one more. `standing`: with segments and stages."""
     more = ("", MORE)[version] + (STANDING if standing else "")
-    return read_playbook(TEXT.format(quiet=QUIET if quiet else "", priority=(3, 7)[version], more=more))
+    return read_playbook(TEXT.format(quiet=QUIET if quiet else "", priority=(3, 7)[version], more=more), kept)
 
 
-def folds(quiet: bool, clock_bound: float, standing: bool) -> dict[str, "Attentive"]:
+def folds(quiet: bool, clock_bound: float, standing: bool, kept: Kept) -> dict[str, "Attentive"]:
     """Version -> the real fold of that playbook."""
-    loaded = [playbook(version, quiet, standing) for version in (0, 1)]
-    return {one.version: Attentive(APP, one.playbook, one.conditions, one.version, clock_bound) for one in loaded}
+    loaded = [playbook(version, quiet, standing, kept) for version in (0, 1)]
+    return {one.version: Attentive(APP, one.playbook, one.conditions, one.version, clock_bound, kept) for one in loaded}
 
 
 class Attentive(Decider):

@@ -3,7 +3,7 @@
 from collections import Counter
 from dataclasses import dataclass, field
 
-from processors.turn import Turn
+from processors.turn import Turn, by_customer
 from schemas.customer import Customer
 from schemas.topics import INPUTS, PARTS, TRIGGERS, partition_of
 from schemas.trigger import Refusal, Trigger, decode_trigger
@@ -67,9 +67,8 @@ class Refolder:
         keys.update(record.woken, (key for _, key in judged))
         turn = Turn(record.now, record.until, {key: self._load(fold, key) for key in keys})
         before = {key: set(map(refusal_key, refusals(customer))) for key, customer in turn.customers.items()}
-        for topic in INPUTS:
-            if rows.get(topic):
-                fold.absorb(turn, topic, rows[topic])
+        for key, mine in by_customer((topic, rows[topic]) for topic in INPUTS if topic in rows).items():
+            fold.absorb(turn, key, mine)
         if record.woken:
             fold.awaken(turn, record.woken)
         if record.judged is not None:

@@ -12,6 +12,7 @@ from processors import outcome, returns
 from processors.decide import Decider
 from processors.playbook import read_playbook
 from processors.turn import Turn as Given
+from processors.turn import by_customer
 from schemas.customer import Decisions, encode_customer
 from schemas.topics import TRIGGERS, partition_of
 from schemas.trigger import Refusal
@@ -63,7 +64,8 @@ class Again:
     def _decider(self, version: str) -> Decider:
         if version not in self._deciders:
             loaded = read_playbook(self.evidence.playbooks[version])
-            decider = Decider(self.evidence.app, loaded.playbook, loaded.conditions, version, self.evidence.clock_bound)
+            bound, kept = self.evidence.clock_bound, frozenset(self.evidence.kept)
+            decider = Decider(self.evidence.app, loaded.playbook, loaded.conditions, version, bound, kept)
             self._deciders[version] = decider
         return self._deciders[version]
 
@@ -75,9 +77,8 @@ class Again:
             if key is not None and partition_of(key, self.evidence.partitions) == self.partition:
                 self.customers.setdefault(key, fold.blank())
         given: Given[Any] = Given(turn.now, turn.until, self.customers)
-        for topic, rows in batches:
-            if rows:
-                fold.absorb(given, topic, rows)
+        for key, mine in by_customer(batches).items():
+            fold.absorb(given, key, mine)
         if turn.woken:
             fold.awaken(given, turn.woken)
         if turn.judged is not None:

@@ -6,7 +6,7 @@ from typing import Any
 
 from tests.faults.verifier import promises
 from tests.faults.verifier.again import fold_again
-from tests.faults.verifier.evidence import DEAD, Evidence
+from tests.faults.verifier.evidence import DEAD, Evidence, families
 from tests.faults.verifier.facts import Facts, Reference, stored
 from tests.faults.verifier.findings import Findings
 from tests.faults.verifier.graph import PARTS
@@ -41,6 +41,7 @@ def check(evidence: Evidence, *, whole: bool = True) -> Findings:
         check_facts(evidence, partition, reference, found)
         check_counts(evidence, partition, reference, found)
         refolded |= fold_again(evidence, partition, chain, found).refused
+    check_families(evidence, found)
     check_dead_letters(evidence, reference, whole, found)
     outcome = promises.look(evidence, found)
     check_decided(evidence, outcome, found)
@@ -57,6 +58,13 @@ def check(evidence: Evidence, *, whole: bool = True) -> Findings:
         check_known(evidence, reference, outcome, found)
     promises.check_timers(evidence, outcome, found)
     return found
+
+
+def check_families(evidence: Evidence, found: Findings) -> None:
+    """All partitions keep the same families of facts."""
+    for partition, slot in evidence.slots.items():
+        if slot.meta and families(slot.meta) != evidence.kept:
+            found.wrong("slots keep different facts", f"partition {partition}: {slot.meta['facts']!r}")
 
 
 def check_facts(evidence: Evidence, partition: int, reference: Reference, found: Findings) -> None:
@@ -76,7 +84,7 @@ def check_facts(evidence: Evidence, partition: int, reference: Reference, found:
             elif topic in state and reference.beyond(key.decode()):
                 found.figures["logs with too many links, not compared"] += 1
             elif topic in state:
-                check_stretches(key.decode(), topic, reference.pieces[partition, key, topic], state, found)
+                check_stretches(reference, key.decode(), topic, reference.pieces[partition, key, topic], state, found)
                 _check_going(key, topic, stored(state[topic]), facts[topic], found)
 
 

@@ -13,6 +13,7 @@ from zlib import crc32
 import redis
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
+from tests.faults.verifier.fold import FAMILIES
 from tests.faults.verifier.sealed import Unsealer, last_words
 
 EVENTS = ("clickstream", "cart", "pos")
@@ -79,6 +80,11 @@ class Evidence:
     now: float = 0.0
     """When it was gathered, seconds."""
 
+    @property
+    def kept(self) -> tuple[str, ...]:
+        """Families of facts the installation keeps, as its slots say."""
+        return families(next((slot.meta for slot in self.slots.values() if slot.meta), {}))
+
     def log(self, topic: str, partition: int) -> Log:
         return self.logs.setdefault((topic, partition), Log())
 
@@ -98,6 +104,12 @@ class Evidence:
         for partition in range(self.partitions):
             for entry in self.log(topic, partition).entries:
                 yield partition, entry
+
+
+def families(meta: Mapping[str, bytes]) -> tuple[str, ...]:
+    """Those that a slot keeps; one that says nothing keeps all."""
+    said = meta["facts"].decode() if "facts" in meta else ",".join(FAMILIES)
+    return tuple(name for name in said.split(",") if name != "none")
 
 
 @dataclass(frozen=True)

@@ -64,9 +64,6 @@ class Piece:
     """Whose it is in the end; empty: the id's own."""
     events: list[Facts] = field(default_factory=list)
 
-    def facts(self, topic: str, id: str) -> Facts:
-        return folded(topic, self.events, id)
-
 
 class Reference:
     """What the logs say, of every customer; and what became of every record."""
@@ -84,9 +81,12 @@ class Reference:
         """(topic, partition, record, what it says) of every event that was applied."""
         self.ids: set[str] = set()
         """Every messageId of a record that can be read, duplicates too."""
+        self.kept = evidence.kept
         self.parts: dict[bytes, list[tuple[Entry, Facts]]] = {}
         """Customer -> what came in `parts`, markers left out."""
         self._memories: dict[Place, Memory] = {}
+        self._short: set[tuple[bytes, str, str]] = set()
+        """Parts of `Versions` that lack families of facts: told before a rebuild."""
         self._said: dict[Place, list[tuple[int, Facts]]] = {}
         self._good: dict[tuple[str, int], list[Entry]] = {}
         for topic in (*EVENTS, FEEDBACK, PARTS):
@@ -133,13 +133,17 @@ class Reference:
     def _tell(
         self, partition: int, entry: Entry, said: Facts, versions: dict[tuple[bytes, str, str], list[int]]
     ) -> None:
-        """A part: of facts only what is newer than before counts."""
+        """A part: of facts only what is newer than before counts, or says what it lacked before a rebuild."""
         key = entry.key or b""
         self.parts.setdefault(key, []).append((entry, said))
         name, version = (key, "\n".join(said.get("path", ())), said.get("topic", "")), said.get("version", [0, 0])
-        old = "belongings" not in said and version <= versions.get(name, [0, 0])
-        if "belongings" not in said:
-            versions[name] = max(version, versions.get(name, [0, 0]))
+        before, facts = versions.get(name, [0, 0]), said.get("topic", "") in said
+        short = facts and "kept" in said and not {*self.kept} <= {*said["kept"].split(",")}
+        again = version == before and name in self._short and not short
+        old = "belongings" not in said and version <= before and not again
+        if "belongings" not in said and not old:
+            versions[name] = version
+            (self._short.add if short else self._short.discard)(name)
         (self.duplicates if old else self.applied)[PARTS, partition] += 1
 
     def _touched(self, evidence: Evidence) -> set[tuple[int, bytes]]:
@@ -154,7 +158,7 @@ class Reference:
             if topic == PARTS:
                 continue
             pieces = self.pieces[place] = self._pieces(topic, key.decode(), self._said.get(place, []))
-            facts = pieces[-1].facts(topic, key.decode())
+            facts = self.folded(topic, pieces[-1].events, key.decode())
             self.customers[partition, key][topic] |= facts | {"seen": self._memories[place].stored()}
         self.events = [one for one in self.events if (one[1], one[2].key or b"") not in self.touched]
         for who in self.erased:
@@ -168,6 +172,10 @@ class Reference:
         for offset, event in said:
             next(piece for piece in reversed(pieces) if piece.at <= offset).events.append(event)
         return [*(piece for piece in pieces[:-1] if piece.events), pieces[-1]]
+
+    def folded(self, topic: str, events: list[Facts], id: str) -> Facts:
+        """The facts of these events, as the state holds them; empty when there are none."""
+        return plain(fold(topic, events, id, self.kept)) if events else {}
 
     def joined(self, id: str) -> list[tuple[int, float, Facts]]:
         """(offset, log time, what was sent) of all that other ids told this one that they sent."""
@@ -190,11 +198,6 @@ class Reference:
         for (number, key), facts in self.customers.items():
             if number == partition:
                 yield key, facts
-
-
-def folded(topic: str, events: list[Facts], id: str) -> Facts:
-    """The facts of these events, as the state holds them; empty when there are none."""
-    return plain(fold(topic, events, id)) if events else {}
 
 
 def stored(raw: Facts) -> Facts:

@@ -7,7 +7,7 @@ shares no code and no table with the engine; README's section on the 360 view sa
 import base64
 import struct
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -29,13 +29,23 @@ KEYS = {
 }
 """Event name -> key (two letters) and number."""
 TAKEN = {key[:2] for key in KEYS.values()} | {"*"}
+FAMILIES = {
+    "windows": ("minutes", "hours", "days"),
+    "timeline": ("touches",),
+    "habits": ("channels", "clock", "weekdays", "stores", "devices"),
+    "likes": ("likes",),
+    "viewed": ("viewed",),
+}
+"""What an installation may not keep -> fields. Looks have a `cut` too."""
 CHANNELS = ("", "web", "app", "store", "push", "email", "line", "sms")
 DAY, MONTH = 86_400, 30 * 86_400
 
 
-def fold(topic: str, events: list[Event], key: str) -> Facts:
-    """All facts but `next` and `seen`, as JSON has them, defaults too."""
-    return FOLDS[topic](events, key)
+def fold(topic: str, events: list[Event], key: str, kept: Collection[str] = tuple(FAMILIES)) -> Facts:
+    """All facts but `next` and `seen`, as JSON has them, defaults too; those of families that are not kept left out."""
+    gone = {field for family, fields in FAMILIES.items() if family not in kept for field in fields}
+    gone |= {"cut"} if "viewed" in gone and topic == "clickstream" else set()
+    return {name: value for name, value in FOLDS[topic](events, key).items() if name not in gone}
 
 
 def b64(parts: Iterable[bytes]) -> str:

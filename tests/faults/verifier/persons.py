@@ -14,7 +14,7 @@ import msgspec
 from processors.persons import whole
 from schemas.customer import Customer, decode_customer
 from tests.faults.verifier.evidence import EVENTS, Evidence
-from tests.faults.verifier.facts import Facts, Piece, Reference, folded, stored, told
+from tests.faults.verifier.facts import Facts, Piece, Reference, stored, told
 from tests.faults.verifier.findings import Findings
 from tests.faults.verifier.graph import FEEDBACK
 
@@ -30,11 +30,13 @@ def compared(evidence: Evidence, reference: Reference, id: str) -> bool:
     return evidence.place(id.encode()) not in reference.touched and not any(map(reference.beyond, reference.circle(id)))
 
 
-def check_stretches(id: str, topic: str, pieces: list[Piece], state: Facts, found: Findings) -> None:
+def check_stretches(
+    reference: Reference, id: str, topic: str, pieces: list[Piece], state: Facts, found: Findings
+) -> None:
     """What lies in the state of one log but for the stretch that goes on, and to whom all of it belongs."""
     side = state.get("identity", {}).get(topic, {})
     closed = [(one.get("at", 0), one.get("owner", ""), stored(one["facts"])) for one in side.get("closed", ())]
-    wanted = [(piece.at, piece.owner, piece.facts(topic, id)) for piece in pieces[:-1]]
+    wanted = [(piece.at, piece.owner, reference.folded(topic, piece.events, id)) for piece in pieces[:-1]]
     if closed != wanted:
         found.wrong("stretches differ from the log", f"{topic} of {id}: state {closed}, log {wanted}")
     if topic != FEEDBACK and (side.get("since", 0), side.get("owner", "")) != (pieces[-1].at, pieces[-1].owner):
@@ -56,7 +58,7 @@ def check_persons(evidence: Evidence, reference: Reference, found: Findings) -> 
             continue
         value = states.get(id, b"{}")
         _check_held(reference, id, parts.get(id, {}), json.loads(value), found)
-        _check_view(id, decode_customer(value), theirs.get(id, {}), found)
+        _check_view(reference, id, decode_customer(value), theirs.get(id, {}), found)
         _check_silence(reference, id, json.loads(value), found)
 
 
@@ -80,7 +82,7 @@ def parts_of(evidence: Evidence, reference: Reference) -> dict[str, Held]:
             events = [event for piece in pieces if piece.owner == owner for event in piece.events]
             path, above = [id], reference.graph.path(owner)
             for receiver in above if events else ():
-                found[receiver][topic, "\n".join(path)] = folded(topic, events, id)
+                found[receiver][topic, "\n".join(path)] = reference.folded(topic, events, id)
                 path.append(receiver)
     return found
 
@@ -109,13 +111,15 @@ def _check_held(reference: Reference, id: str, wanted: Held, state: Facts, found
         found.wrong("a part held is not the newest that came", f"{id}: {odd(versions, newest)}")
 
 
-def _check_view(id: str, customer: Customer, theirs: dict[str, list[Facts]], found: Findings) -> None:
+def _check_view(
+    reference: Reference, id: str, customer: Customer, theirs: dict[str, list[Facts]], found: Findings
+) -> None:
     """The facts a play, a policy or a segment is told of this id."""
     person = whole(customer)
     for topic in SOURCES:
         facts = getattr(person, topic)
         have = told(msgspec.json.decode(msgspec.json.encode(facts)) if facts else None)
-        wanted = folded(topic, theirs.get(topic, []), id)
+        wanted = reference.folded(topic, theirs.get(topic, []), id)
         if have == wanted:
             continue
         more = have.get("events", 0) - wanted.get("events", 0)

@@ -44,10 +44,11 @@ class Desk:
         self.client: Any = None
         self.show()
 
-    def show(self) -> None:
-        """The store holds what the estate came to."""
+    def show(self, facts: bytes = b"") -> None:
+        """The store holds what the estate came to. `facts`: the families it keeps; empty: it does not say."""
+        meta = {"token": b""} | ({"facts": facts} if facts else {})
         for number, kept in enumerate(self.estate.kept):
-            self.store.slot(number).restore(Content({"token": b""}, dict(kept.customers)))
+            self.store.slot(number).restore(Content(dict(meta), dict(kept.customers)))
 
     async def ask(self, path: str, wanted: int = 200, method: str = "GET", key: str = SERVER) -> Any:
         headers = {"X-Write-Key": key} if key else {}
@@ -109,6 +110,19 @@ def test_the_document_is_openapi_and_names_every_shape() -> None:
 async def test_the_document_is_served_and_needs_no_key(desk: Desk) -> None:
     async with desk.client.get("/openapi.json") as answer:
         assert await answer.json() == json.loads(json.dumps(document()))
+
+
+async def test_what_is_not_kept_is_said(desk: Desk) -> None:
+    assert "not_kept" not in await desk.ask(f"{ANN}?parts=view") and (await desk.ask(f"{ANN}/timeline"))["kept"]
+    fold = decider(kept=frozenset({"likes"}))
+    desk.estate = settled(viewed("ann", "hat", at=3), added("ann", "boots", at=4), world=Estate(fold))
+    desk.api._playbooks._looked = float("-inf")
+    desk.show(b"likes")
+    told = await desk.ask(f"{ANN}?parts=facts,view,decisions")
+    assert told["not_kept"] == ["windows", "timeline", "habits", "viewed"]
+    assert "minutes" not in told["facts"]["clickstream"] and "likes" in told["facts"]["clickstream"]
+    assert told["view"]["events"]["ever"] == 2 and told["view"]["events"]["week"] == 0
+    assert await desk.ask(f"{ANN}/timeline") == {"customer": "ann", "touches": [], "kept": False}
 
 
 @pytest.mark.parametrize("id", ["user/ann", "anonymous/x", "card/1"])

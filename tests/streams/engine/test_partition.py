@@ -7,17 +7,17 @@ from typing import Any
 import pytest
 from aiokafka.errors import KafkaTimeoutError, ProducerFenced
 
-from processors.turn import Record, Turn
+from processors.turn import OfCustomer, Turn, by_customer
 from schemas.customer import FORMAT
 from schemas.families import ALL, Kept, write_families
 from schemas.topics import CART, CLICKSTREAM, PARTS, POS, TRIGGERS
 from schemas.turn import Message, decode_turn, encode_message
 from streams.engine import turn
 from streams.engine.fetch import Fetch
-from streams.engine.inbox import Inbox, by_customer
+from streams.engine.inbox import Inbox
 from streams.state.memory import MemorySlot
 from streams.state.store import Commit, Refused
-from tests.streams.engine.twin import Rig, Row, TallyFold
+from tests.streams.engine.twin import Rig, Row, TallyFold, each
 
 A, B = (b"ann", b"x"), (b"bob", b"x")
 
@@ -465,19 +465,19 @@ def test_a_turn_takes_each_customers_records_together_however_they_were_fetched(
     inbox.put(CLICKSTREAM, Fetch(rows[1:], 1, 3))
     ann, bob, _ = rows
     wanted = {b"ann": {CLICKSTREAM: [ann, rows[2]], CART: [ann]}, b"bob": {CLICKSTREAM: [bob], CART: [bob]}}
-    assert by_customer(inbox.take(10)) == wanted
+    assert by_customer((topic, fetch.records) for topic, fetch in inbox.take(10)) == wanted
 
 
 class ErasingFold(TallyFold):
     """A record `erase` erases its customer."""
 
-    def absorb(self, turn: Turn[Any], topic: str, records: Sequence[Record]) -> None:
-        for record in records:
+    def absorb(self, turn: Turn[Any], key: bytes, records: OfCustomer) -> None:
+        for topic, record in each(records):
             if record.value == b"erase":
-                turn.erased.append(record.key or b"")
-                turn.changed.add(record.key or b"")
+                turn.erased.append(key)
+                turn.changed.add(key)
             else:
-                super().absorb(turn, topic, [record])
+                super().absorb(turn, key, {topic: [record]})
 
     def judge(self, turn: Turn[Any], pending: Sequence[tuple[str, bytes]]) -> None:
         turn.revoked += [id for id, key in pending if key in turn.erased]

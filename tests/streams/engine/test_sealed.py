@@ -1,18 +1,18 @@
 """Sealed records in the engine: opened between fetch and fold, passed over when their key is gone, and never lost."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 
-from processors.turn import Record, Turn
+from processors.turn import OfCustomer, Turn
 from schemas.datakey import kid_of
 from schemas.topics import CART, CLICKSTREAM, INPUTS
 from schemas.turn import Message
 from streams.engine import shredder
 from streams.engine.sealing import seal, secret
 from streams.vault.vault import Vault
-from tests.streams.engine.twin import Rig, Row, TallyFold
+from tests.streams.engine.twin import Rig, Row, TallyFold, each
 from tests.streams.vault.memory import House
 
 ANN, BOB = b"ann", b"bob"
@@ -26,9 +26,9 @@ class ErasingFold(TallyFold):
         super().__init__()
         self.forever: set[bytes] = set()
 
-    def absorb(self, turn: Turn[Any], topic: str, records: Sequence[Record]) -> None:
-        for record in records:
-            key, customer = record.key or b"", turn.customers[record.key or b""]
+    def absorb(self, turn: Turn[Any], key: bytes, records: OfCustomer) -> None:
+        customer = turn.customers[key]
+        for topic, record in each(records):
             if record.value in (b"erase", b"spent"):
                 customer.erased = True
                 turn.shred[key] = record.value == b"erase"
@@ -42,7 +42,7 @@ class ErasingFold(TallyFold):
                 turn.late |= {key} & self.forever
                 turn.counts[f"erased:{topic}"] += 1
             else:
-                super().absorb(turn, topic, [record])
+                super().absorb(turn, key, {topic: [record]})
 
 
 class SealedRig(Rig):

@@ -3,7 +3,7 @@
 import asyncio
 import json
 from collections import deque
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import takewhile
 from typing import Any
@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 from aiokafka.errors import KafkaError, ProducerFenced
 
-from processors.turn import Fault, Lost, Record, Turn
+from processors.turn import Fault, Lost, OfCustomer, Record, Turn
 from schemas.topics import INPUTS, KEYS, TRIGGERS
 from schemas.turn import Message
 from streams.engine.fetch import Ends, Fetch
@@ -130,6 +130,11 @@ class Tally(msgspec.Struct):
     erased: bool = False
 
 
+def each(records: OfCustomer) -> Iterator[tuple[str, Record]]:
+    """The records of a customer, one by one."""
+    return ((topic, record) for topic, some in records.items() for record in some)
+
+
 class TallyFold:
     """Counts records; every second one of a customer is a trigger, at most `most` of each; a value `timer <due>`
     waits."""
@@ -148,15 +153,14 @@ class TallyFold:
     def encode(self, customer: Tally) -> bytes:
         return msgspec.json.encode(customer)
 
-    def absorb(self, turn: Turn[Tally], topic: str, records: Sequence[Record]) -> None:
-        for record in records:
-            customer = turn.customers.get(record.key or b"")
+    def absorb(self, turn: Turn[Tally], key: bytes, records: OfCustomer) -> None:
+        customer = turn.customers.get(key)
+        for topic, record in each(records):
             if customer is None or record.value == b"poison":
                 turn.faults.append(
                     Fault(topic, record, "misplaced" if customer is None else "invalid", "wanted better")
                 )
                 continue
-            key = record.key or b""
             if topic == TRIGGERS:
                 self._read_back(turn, key, customer, json.loads(record.value or b"")["id"])
                 continue

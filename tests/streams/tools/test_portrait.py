@@ -9,6 +9,7 @@ from rich.console import Console
 from processors.touches import touched
 from schemas.customer import Customer, Decisions, Intent, Sent, Waiting
 from schemas.facts import CartFacts, ClickFacts, Did, Line, PosFacts, Receipt, Seen
+from schemas.families import ALL, lacking
 from schemas.playbook import IntentModel, Playbook
 from schemas.trigger import Refusal, Why
 from streams.tools import portrait
@@ -91,9 +92,19 @@ def test_somebody_nobody_knows_much_of() -> None:
 
 def test_it_is_printed_with_the_command_to_see_it_in_redis() -> None:
     console = Console(record=True, width=200, file=open("/dev/null", "w"))  # noqa: SIM115
-    portrait.show("ann", ANN, Playbook(), "redis-cli HGET x ann", console)
+    portrait.show("ann", ANN, Playbook(), ALL, "redis-cli HGET x ann", console)
     console.file.close()
     assert "in Redis   redis-cli HGET x ann" in console.export_text()
+
+
+def test_what_is_not_kept_is_said() -> None:
+    """Of facts as they are where next to nothing is kept."""
+    few = Customer(**{topic: lacking(getattr(ANN, topic), frozenset()) for topic in ("clickstream", "cart", "pos")})
+    told = portrait.parts("ann", few, Playbook(), NOW, frozenset({"likes"}))
+    assert told["not kept"] == ["windows, timeline, habits, viewed"]
+    assert "timeline" not in told and told["did"][0] == "clickstream: Product Viewed 3; last 60 s ago"
+    assert json.loads(as_line("ann", 3, few, frozenset({"likes"})))["not_kept"][0] == "windows"
+    assert "not kept" not in portrait.parts("ann", ANN, Playbook(), NOW) and "not_kept" not in as_line("ann", 3, ANN)
 
 
 def test_as_json_facts_and_decisions() -> None:
