@@ -1,5 +1,5 @@
 """Compiles `processors/_core.pyx` for a wheel or an editable install. Without a C compiler or Python's headers the
-wheel is a pure one: the same functions in Python, at two to three times their price."""
+wheel is a pure one: the same functions in Python, at several times their price."""
 
 import os
 import shlex

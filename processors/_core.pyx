@@ -1,4 +1,5 @@
 # cython: binding=False
+# Plain builtins: Python calls them faster than functions that can be bound to an object.
 """The hot functions of the fold, compiled. Each is the twin of a Python function of the same name, which says what it
 does and why; that one serves where nothing was compiled, and here in the rare cases (`processors.compiled`).
 

@@ -39,6 +39,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--pure", action="store_true", help="on the Python twins of the compiled functions")
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    if config.option.pure and not PURE:
+        raise pytest.UsageError("--pure is heard on the command line only: what it is about is imported very early")
+
+
 _LEFT_OUT = pytest.StashKey[Counter[str]]()
 _WHY = pytest.StashKey[str]()
 
