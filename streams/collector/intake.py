@@ -12,7 +12,8 @@ from schemas.datakey import sealable
 from streams.collector import answers
 from streams.collector.body import Budget, read_body
 from streams.collector.keys import Key, Keyring, Prover, named_key
-from streams.collector.producer import Letter, NotTaken, Producer
+from streams.collector.producer import Producer
+from streams.collector.round import Letter, NotTaken
 from streams.kafka import Unavailable
 from streams.metrics import Metrics
 from streams.settings import Settings
