@@ -27,7 +27,7 @@ UNKNOWN: Final = -1
 TAKEN: Final = (0, DuplicateSequenceNumber.errno)
 """Codes of what Kafka has: just now, or from a request whose answer was lost."""
 
-Sealed = dict[Place, bytearray]
+Packed = dict[Place, bytearray]
 """Batches, ready to be sent."""
 Faults = dict[Place, KafkaError]
 
@@ -46,32 +46,32 @@ class Line:
         """All batches of a round to all replicas, each again until it is acknowledged; what never will be, and why."""
         failed: dict[Batch, KafkaError] = {}
         for wave in round.waves():
-            sealed = {batch.place: self._seal(batch) for batch in wave}
+            packed = {batch.place: self._packed(batch) for batch in wave}
             batches = {batch.place: batch for batch in wave}
-            while faults := await self._ask(sealed):
+            while faults := await self._ask(packed):
                 self._log.debug("kafka refused batches", faults={place: repr(fault) for place, fault in faults.items()})
                 failed |= {batches[place]: fault for place, fault in faults.items() if not fault.retriable}
-                sealed = {place: sealed[place] for place, fault in faults.items() if fault.retriable}
-                if not sealed:
+                packed = {place: packed[place] for place, fault in faults.items() if fault.retriable}
+                if not packed:
                     break
                 await asyncio.sleep(BACKOFF_SECONDS)
                 await self.client.force_metadata_update()
         return failed
 
-    def _seal(self, batch: Batch) -> bytearray:
+    def _packed(self, batch: Batch) -> bytearray:
         """Its bytes. The sequence number lets Kafka know a batch that it is sent again."""
         builder, place = batch.builder, batch.place
         if self.idempotent:
             first = self._sequences[place]
             builder.set_producer_state(*self._producer, first)
             self._sequences[place] = (first + batch.count) % SEQUENCES
-        sealed: bytearray = builder.build()
-        return sealed
+        packed: bytearray = builder.build()
+        return packed
 
-    async def _ask(self, sealed: Sealed) -> Faults:
+    async def _ask(self, packed: Packed) -> Faults:
         """One request to each leader; what was not acknowledged, and why."""
-        led: defaultdict[int | None, Sealed] = defaultdict(dict)
-        for place, batch in sealed.items():
+        led: defaultdict[int | None, Packed] = defaultdict(dict)
+        for place, batch in packed.items():
             led[self.client.cluster.leader_for_partition(TopicPartition(*place))][place] = batch
         if len(led) == 1:
             for leader, batches in led.items():
@@ -81,20 +81,20 @@ class Line:
             faults |= some
         return faults
 
-    async def _request(self, leader: int | None, sealed: Sealed) -> Faults:
+    async def _request(self, leader: int | None, packed: Packed) -> Faults:
         if leader is None or leader == -1:
-            return dict.fromkeys(sealed, LeaderNotAvailableError())
+            return dict.fromkeys(packed, LeaderNotAvailableError())
         topics: defaultdict[str, list[tuple[int, bytes]]] = defaultdict(list)
-        for (topic, partition), batch in sealed.items():
+        for (topic, partition), batch in packed.items():
             topics[topic].append((partition, bytes(batch)))
         try:
             reply = await self.client.send(
                 leader, ProduceRequest(None, ALL_REPLICAS, self._timeout_ms, list(topics.items()))
             )
         except KafkaError as exc:
-            return dict.fromkeys(sealed, exc)
+            return dict.fromkeys(packed, exc)
         codes = {(topic, partition): code for topic, some in reply.topics for partition, code, *_ in some}
-        return {place: for_code(code)() for place in sealed if (code := codes.get(place, UNKNOWN)) not in TAKEN}
+        return {place: for_code(code)() for place in packed if (code := codes.get(place, UNKNOWN)) not in TAKEN}
 
     async def close(self) -> None:
         """Let go. aiokafka may wait for ever for a broker that is gone."""
