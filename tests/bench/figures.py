@@ -23,6 +23,7 @@ WORDS = {
     "p90_ms": "p90, ms",
     "p99_ms": "p99, ms",
     "triggers_percent": "triggers, %",
+    "posts_per_second": "POSTs/s, p99 < 50 ms",
 }
 
 
@@ -40,6 +41,8 @@ class Figures:
     triggers_percent: float | None = None
     cpu_us_per_answer: float | None = None
     answers_per_second: float | None = None
+    posts_per_second: float | None = None
+    """The most that were tried with a p99 below 50 ms, each sent when it was due, answered or not."""
 
 
 def percentiles(seconds: Sequence[float]) -> dict[str, float]:
