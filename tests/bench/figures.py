@@ -23,6 +23,11 @@ WORDS = {
     "p90_ms": "p90, ms",
     "p99_ms": "p99, ms",
     "triggers_percent": "triggers, %",
+    "redis_us_per_event": "Redis CPU, us/event",
+    "redis_bytes_per_customer": "Redis, bytes/customer",
+    "redis_bytes_per_timer": "Redis, bytes/timer",
+    "restart_seconds": "restart, s",
+    "idle_percent": "idle, % of a core",
 }
 
 
@@ -40,6 +45,15 @@ class Figures:
     triggers_percent: float | None = None
     cpu_us_per_answer: float | None = None
     answers_per_second: float | None = None
+    redis_us_per_event: float | None = None
+    """CPU time of the Redis beside it."""
+    redis_bytes_per_customer: float | None = None
+    redis_bytes_per_timer: float | None = None
+    """What a pending timer adds, to the state it is told in too."""
+    restart_seconds: float | None = None
+    """From starting a worker until it has applied a new event in each partition."""
+    idle_percent: float | None = None
+    """Of a core, with nothing to do."""
 
 
 def percentiles(seconds: Sequence[float]) -> dict[str, float]:
