@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from streams.settings import Settings
-from tests.bench import latency, linked, posts, reads, sealed, throughput
+from tests.bench import latency, linked, posts, reads, sealed, throughput, whole
 from tests.bench.figures import Figures
 from tests.bench.house import House
 from tests.bench.w import bench as w
@@ -46,11 +46,12 @@ class Bench:
 
 
 BENCHES: Final = {
-    "throughput": Bench(
-        throughput.Throughput,
+    "whole": Bench(
+        whole.Whole,
         throughput.Scale(),
         {
             "kairos": "",
+            "shipped": "the shipped playbook alone, without the seven plays more",
             "loop": "fetches, decodes, counts per customer in memory; no state in Redis, no plays, no duplicates",
         },
     ),
