@@ -2,16 +2,18 @@
 policies, reasons. Beside it the shipped playbook alone, and a bare loop.
 
 Of ten customers one has said no to marketing, and one lives where it is night, so that what they are told waits for
-the morning. All have two ids: the device's is linked when they introduce themselves, and what that adds to the logs
-counts as the cost of their events.
+the morning. All have two ids: the device's is linked when they introduce themselves, and said again in each session;
+what that adds to the logs counts as the cost of their events.
 """
 
 import time
+from collections import Counter
 from pathlib import Path
 
 from streams.settings import Settings
 from tests.bench.figures import Figures
 from tests.bench.house import ROOT, House
+from tests.bench.linked import SESSION
 from tests.bench.progress import HELD
 from tests.bench.shop import noon
 from tests.bench.throughput import Scale, Throughput
@@ -32,6 +34,10 @@ class Whole(Throughput):
 
     def __init__(self, house: House, scale: Scale) -> None:
         super().__init__(house, scale)
+        count = Counter[bytes]()
+        for key, event in self._visits:
+            event.session = f"s-{key.decode()}-{count[key] // SESSION}"
+            count[key] += 1
         night = noon(time.time() + HALF_A_DAY)
         for number, (_, event) in enumerate(self._visits[: scale.customers]):
             if event.traits and number % EACH == 0:
