@@ -24,6 +24,11 @@ WORDS = {
     "p99_ms": "p99, ms",
     "triggers_percent": "triggers, %",
     "posts_per_second": "POSTs/s, p99 < 50 ms",
+    "redis_us_per_event": "Redis CPU, us/event",
+    "redis_bytes_per_customer": "Redis, bytes/customer",
+    "redis_bytes_per_timer": "Redis, bytes/timer",
+    "restart_seconds": "restart, s",
+    "idle_percent": "idle, % of a core",
 }
 
 
@@ -43,6 +48,15 @@ class Figures:
     answers_per_second: float | None = None
     posts_per_second: float | None = None
     """The most that were tried with a p99 below 50 ms, each sent when it was due, answered or not."""
+    redis_us_per_event: float | None = None
+    """CPU time of the Redis beside it."""
+    redis_bytes_per_customer: float | None = None
+    redis_bytes_per_timer: float | None = None
+    """What a pending timer adds, to the state it is told in too."""
+    restart_seconds: float | None = None
+    """From starting a worker until it has applied a new event in each partition."""
+    idle_percent: float | None = None
+    """Of a core, with nothing to do."""
 
 
 def percentiles(seconds: Sequence[float]) -> dict[str, float]:

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from streams.tools.asking import Wrong
-from streams.tools.bench import PEERS, bench
+from streams.tools.bench import NAMES, PEERS, bench
 from tests.bench import runner
 from tests.bench.figures import Figures
 from tests.bench.house import House
@@ -52,6 +52,12 @@ def test_what_is_not_installed_is_left_out_and_says_how_to_get_it(monkeypatch: p
 
 def test_help_names_all_there_are() -> None:
     assert PEERS.split(", ") == runner.choices("w")
+    assert {*NAMES.split(", ")} == {*BENCHES}
+
+
+def test_a_bench_may_say_what_is_set_against_what() -> None:
+    assert BENCHES["scale"].compared(["5k", "5m", "quiet"]) == [("5m", "5k")]
+    assert BENCHES["whole"].compared(["kairos", "shipped", "loop"]) == [("kairos", "shipped"), ("kairos", "loop")]
 
 
 @pytest.mark.parametrize(("name", "beside"), [("w", "loop,spark"), ("latency", "loop")])
