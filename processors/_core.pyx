@@ -14,7 +14,7 @@ order, and the compiler is told not to fuse the two (`hatch_build.py`): the byte
 """
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
-from cpython.dict cimport PyDict_Next
+from cpython.dict cimport PyDict_GetItemWithError, PyDict_Next
 from cpython.object cimport PyObject
 from libc.math cimport exp, log1p
 from libc.stdint cimport uint32_t, uint64_t
@@ -61,10 +61,6 @@ cdef extern from *:
     void put_field(object, Py_ssize_t place, object value)
     bint IS(object, object)
     bint IS_KIND_OF(object, object)
-
-cdef extern from "Python.h":
-    PyObject *PyDict_GetItemWithError(object, object) except? NULL
-    dict PyObject_GenericGetDict(object, void *)
 
 twins = {}
 """Name -> the Python function: filled by `processors.compiled`."""
@@ -123,7 +119,7 @@ cpdef repeated(seen, str id, time):
     cdef bytes now = field(seen, SEEN_NOW), before = field(seen, SEEN_BEFORE)
     cdef bytes digest = xxh3_64_digest(id.encode())
     if len(now) + len(before) > FEW:
-        index = PyObject_GenericGetDict(seen, NULL).get("index")
+        index = seen.__dict__.get("index")
         if index is None:
             return twins["repeated"](seen, id, time)
         if digest in <set?>index:
@@ -136,7 +132,7 @@ cpdef repeated(seen, str id, time):
     elif <double>time - <double>field(seen, SEEN_SINCE) >= SEEN_SECONDS or len(now) >= FULL:
         put_field(seen, SEEN_BEFORE, now)
         put_field(seen, SEEN_SINCE, time)
-        PyObject_GenericGetDict(seen, NULL).pop("index", None)
+        seen.__dict__.pop("index", None)
         now = b""
     put_field(seen, SEEN_NOW, now + digest)
     return False
@@ -275,11 +271,7 @@ cdef inline void big_endian(unsigned char *to, uint32_t value) noexcept:
 # -- processors.tastes
 
 
-cpdef count(dict counts, key, most):
-    tick(counts, key, most)
-
-
-cdef inline int tick(dict counts, key, Py_ssize_t most) except -1:
+cpdef count(dict counts, key, Py_ssize_t most):
     cdef PyObject *known = PyDict_GetItemWithError(counts, key)
     if known is not NULL:
         counts[key] = <object>known + 1
@@ -288,7 +280,6 @@ cdef inline int tick(dict counts, key, Py_ssize_t most) except -1:
     elif key < (last := max(counts)):
         del counts[last]
         counts[key] = 1
-    return 0
 
 
 cdef inline str cut(word, Py_ssize_t most):
@@ -301,9 +292,9 @@ cpdef like(dict likes, product, long long second):
     if known is NULL or not IS(<object>known, Likes) or not IS(product, Product):
         return twins["like"](likes, product, second)
     month = <object>known
-    word(field(month, CATEGORIES), field(product, CATEGORY))
-    word(field(month, BRANDS), field(product, BRAND))
-    word(field(month, SIZES), field(product, SIZE))
+    a_word(field(month, CATEGORIES), field(product, CATEGORY))
+    a_word(field(month, BRANDS), field(product, BRAND))
+    a_word(field(month, SIZES), field(product, SIZE))
     cdef long long price = field(product, PRICE)
     cdef int band = 0
     if price > 0:
@@ -311,12 +302,12 @@ cpdef like(dict likes, product, long long second):
         while price:
             price >>= 1
             band += 1
-        tick(field(month, BANDS), band, LIKED_MOST)
+        count(field(month, BANDS), band, LIKED_MOST)
 
 
-cdef inline int word(dict counts, word) except -1:
+cdef inline int a_word(dict counts, word) except -1:
     if word:
-        tick(counts, cut(word, WORD_MOST), LIKED_MOST)
+        count(counts, cut(word, WORD_MOST), LIKED_MOST)
     return 0
 
 
@@ -459,9 +450,9 @@ cdef int note(facts, event, uint32_t second) except -1:
         one_more(field(facts, CHANNELS), channel if channel in PLACES else OTHER)
     store, device = field(event, STORE), field(event, DEVICE)
     if store:
-        tick(field(facts, STORES), cut(store, WORD_MOST), PLACES_MOST)
+        count(field(facts, STORES), cut(store, WORD_MOST), PLACES_MOST)
     if device:
-        tick(field(facts, DEVICES), cut(device, WORD_MOST), PLACES_MOST)
+        count(field(facts, DEVICES), cut(device, WORD_MOST), PLACES_MOST)
     return 0
 
 

@@ -131,6 +131,16 @@ def test_put(puts: list[tuple[int, str, int]]) -> None:
         same(put, facts, SECOND + 50 * DAY + second, key, amount)
 
 
+@both
+@pytest.mark.parametrize("size, most", [(3_600, 24), (DAY, 30)])
+def test_put_lets_go_of_what_becomes_too_old(size: int, most: int) -> None:
+    """Just then, though what is of the last hour stays where it is."""
+    edge, facts = SECOND // size * size, CartFacts()
+    for second in (edge - 100, edge - 100 - (most - 1) * size, edge + 200):
+        same(put, facts, second, "a", 1)
+    assert len(facts.minutes) == 2 and len(facts.hours) == 0
+
+
 TOUCH = st.tuples(
     st.integers(0, 120) | st.sampled_from((-1, 2**32 - 1, 2**32, 2**40)),
     st.integers(0, 64) | st.sampled_from((-1, 255, 256)),
@@ -140,7 +150,10 @@ TOUCH = st.tuples(
 
 
 @both
-@given(st.integers(0, 101).map(lambda many: b"".join(at.to_bytes(6, "big") for at in range(many))), TOUCH)
+@given(
+    (st.integers(0, 3) | st.integers(98, 101)).map(lambda many: b"".join(at.to_bytes(6, "big") for at in range(many))),
+    TOUCH,
+)
 def test_touched(touches: bytes, touch: tuple[int, int, str, int | None]) -> None:
     same(touched, touches, *touch)
     same(touched, touches[:-1], *touch)
@@ -174,11 +187,20 @@ def test_like(looks: list[tuple[Product, int]]) -> None:
 
 
 @both
-@given(LOOKS, st.booleans())
-def test_look_at(looks: list[tuple[Product, int]], sorted_: bool) -> None:
+@given(LOOKS)
+def test_look_at(looks: list[tuple[Product, int]]) -> None:
     facts = ClickFacts()
-    for at, (product, second) in enumerate(looks):
-        same(look_at, facts, product, 5 * at + second % 5 if sorted_ else second)
+    for product, second in looks:
+        same(look_at, facts, product, second)
+
+
+@both
+@given(st.lists(st.integers(0, 40), min_size=30, max_size=90), st.integers(1, 3))
+def test_looks_one_after_another(ids: list[int], at_once: int) -> None:
+    """More products than are kept, some within one second."""
+    facts = ClickFacts()
+    for at, id in enumerate(ids):
+        same(look_at, facts, Product(f"p{id}", f"name {at}"), SECOND + at // at_once)
 
 
 KEPT = st.just(ALL) | st.frozensets(st.sampled_from([*FAMILIES]))
