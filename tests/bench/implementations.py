@@ -1,7 +1,7 @@
 """Who is compared with whom: one table. A row says how to measure one implementation, and what it leaves out."""
 
-from collections.abc import Awaitable, Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from streams.settings import Settings
@@ -11,8 +11,8 @@ from tests.bench.house import House
 from tests.bench.w import bench as w
 from tests.bench.w import peers
 
-Measure = Callable[[Any, str, Settings], Awaitable[Figures]]
-"""(work, row, installation) -> figures."""
+Measure = Callable[[Any, str, Any], Awaitable[Figures]]
+"""(work, row, what was prepared) -> figures."""
 
 
 async def by_name(work: Any, row: str, settings: Settings) -> Figures:
@@ -36,6 +36,8 @@ class Bench:
     """Why a row cannot be measured here; empty when it can."""
     versions: Callable[[Iterable[str]], dict[str, str]] = lambda rows: {}
     """Of what rows are made of."""
+    pairs: Mapping[str, str] = field(default_factory=dict)
+    """Who is set against whom; without it the first against all others."""
 
     def chosen(self, beside: Iterable[str]) -> list[str]:
         """Rows to measure, of those named or the usual ones, whether they can be or not."""
@@ -44,6 +46,8 @@ class Bench:
         first, *others = self.rows
         return [first, *(row for row in others if row in (beside or self.usual))]
 
+
+LATENCY: Final = {"kairos": "", "echo": "the event itself, produced and seen: no worker"}
 
 BENCHES: Final = {
     "throughput": Bench(
@@ -57,7 +61,9 @@ BENCHES: Final = {
     "latency": Bench(
         latency.Latency,
         latency.Scale(),
-        {"kairos": "", "echo": "the event itself, produced and seen: no worker"},
+        {f"{who}{pace}": what for pace in ("", "-few", "-half") for who, what in LATENCY.items()} | {"idle": ""},
+        latency.Latency.measure,
+        pairs={f"kairos{pace}": f"echo{pace}" for pace in ("", "-few", "-half")},
     ),
     "collector": Bench(
         posts.Posts,

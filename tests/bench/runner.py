@@ -77,6 +77,7 @@ async def measure(
 def report(house: House, name: str, bench: Bench, found: dict[str, list[Figures]]) -> dict[str, Any]:
     """What `--json` prints."""
     first, *others = found
+    pairs = list(bench.pairs.items()) or [(first, other) for other in others]
     return {
         "bench": name,
         "machine": machine(),
@@ -84,5 +85,5 @@ def report(house: House, name: str, bench: Bench, found: dict[str, list[Figures]
         "rounds": len(found[first]),
         "scale": vars(bench.scale),
         "implementations": {row: summary(each, bench.rows[row]) for row, each in found.items()},
-        "ratios": {f"{first}/{other}": ratio(found, first, other) for other in others},
+        "ratios": {f"{ours}/{theirs}": ratio(found, ours, theirs) for ours, theirs in pairs},
     }
