@@ -78,10 +78,15 @@ def summary(rounds: Sequence[Figures], does_not: str) -> dict[str, Any]:
 
 
 def ratio(rounds: Mapping[str, Sequence[Figures]], ours: str, theirs: str) -> dict[str, Any]:
-    """How much more CPU an event costs here than there: each round by itself, then the median and the range."""
-    pairs = [(a.cpu_us_per_event, b.cpu_us_per_event) for a, b in zip(rounds[ours], rounds[theirs], strict=True)]
-    found = [a / b for a, b in pairs if a and b]
-    return {"cpu": tidy(median(found)), "range": (tidy(min(found)), tidy(max(found)))} if found else {}
+    """How much more CPU an event costs here than there, or how much longer it takes: each round by itself, then the
+    median, and the range of the first."""
+    told: dict[str, Any] = {}
+    for word, name in (("cpu", "cpu_us_per_event"), ("p50", "p50_ms"), ("p99", "p99_ms")):
+        both = [(getattr(a, name), getattr(b, name)) for a, b in zip(rounds[ours], rounds[theirs], strict=True)]
+        if found := [a / b for a, b in both if a and b]:
+            told[word] = tidy(median(found))
+            told.setdefault("range", (tidy(min(found)), tidy(max(found))))
+    return told
 
 
 def tidy(value: float) -> float:
@@ -135,4 +140,8 @@ def _cell(one: Mapping[str, Any], name: str) -> str:
 
 
 def _ratios(report: Mapping[str, Any]) -> str:
-    return "\n".join(f"CPU {pair}: {found['cpu']:g}" for pair, found in report["ratios"].items() if found)
+    return "\n".join(
+        f"{pair}: " + ", ".join(f"{word} {value:g}" for word, value in found.items() if word != "range")
+        for pair, found in report["ratios"].items()
+        if found
+    )

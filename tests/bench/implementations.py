@@ -11,8 +11,8 @@ from tests.bench.house import House
 from tests.bench.w import bench as w
 from tests.bench.w import peers
 
-Measure = Callable[[Any, str, Settings], Awaitable[Figures]]
-"""(work, row, installation) -> figures."""
+Measure = Callable[[Any, str, Any], Awaitable[Figures]]
+"""(work, row, what was prepared) -> figures."""
 
 
 async def by_name(work: Any, row: str, settings: Settings) -> Figures:
@@ -53,6 +53,8 @@ class Bench:
         return [first, *(row for row in others if row in (beside or self.usual))]
 
 
+LATENCY: Final = {"kairos": "", "echo": "the event itself, produced and seen: no worker"}
+
 BENCHES: Final = {
     "whole": Bench(
         whole.Whole,
@@ -66,7 +68,9 @@ BENCHES: Final = {
     "latency": Bench(
         latency.Latency,
         latency.Scale(),
-        {"kairos": "", "echo": "the event itself, produced and seen: no worker"},
+        {f"{who}{pace}": what for pace in ("", "-few", "-half") for who, what in LATENCY.items()} | {"idle": ""},
+        latency.Latency.measure,
+        pairs=tuple((f"kairos{pace}", f"echo{pace}") for pace in ("", "-few", "-half")),
     ),
     "collector": Bench(
         posts.Posts,
