@@ -283,12 +283,17 @@ def _topic(name: str, settings: Settings) -> NewTopic:
 
 async def probe_transactions(client: AIOKafkaClient, *, patience: float = PATIENCE) -> bool:
     """Whether this broker gives producer ids, without which there is no fencing. Costs it one producer id."""
+    return await producer_id(client, patience=patience) is not None
+
+
+async def producer_id(client: AIOKafkaClient, *, patience: float = PATIENCE) -> tuple[int, int] | None:
+    """A new producer id and its epoch, by which Kafka knows a batch that it is sent again; None: it gives none."""
     give_up = time.monotonic() + patience
     while True:
         try:
             reply = await client.send(client.get_random_node(), InitProducerIdRequest(None, 60_000))
         except IncompatibleBrokerVersion:
-            return False
+            return None
         if reply.error_code not in UNREADY or time.monotonic() > give_up:
-            return bool(reply.error_code == 0)
+            return (reply.producer_id, reply.producer_epoch) if reply.error_code == 0 else None
         await asyncio.sleep(0.1)

@@ -159,7 +159,7 @@ class Settings(BaseSettings):
         0.0,
         ge=0.0,
         le=100.0,
-        description="pause after a small fetch, ms: fewer turns and less CPU for a little latency",
+        description="pause between an answer of Kafka and the next fetch, ms: less CPU for a little latency",
     )
     turn_records: int = Field(10_000, ge=1, description="most records in a turn")
     room_records: int = Field(10_000, ge=1, description="records waiting in a partition before its fetches pause")

@@ -114,7 +114,14 @@ class Calls(Struct):
     single: bool
     context: Context | None = None
     sent_at: Scalar = None
-    write_key: str = ""
+    named: str = ""
+    """The write key at the root."""
+
+    @property
+    def write_key(self) -> str:
+        """At the root, else in the first call that names one; empty when none does."""
+        keys = (_text(item.write_key) for item in self.items if isinstance(item, Call))
+        return self.named or next(filter(None, keys), "")
 
     def raw(self, index: int) -> bytes:
         """The bytes of one event, as sent."""
@@ -133,9 +140,9 @@ def read_call(body: bytes, type: str, event_bytes: int) -> Calls:
     if isinstance(item, Fault):
         if item.reason == UNPARSABLE:
             raise item
-        return Calls([item], body, True, write_key=_key_of(body))
+        return Calls([item], body, True, named=_key_of(body))
     item.type = type
-    return Calls([item], body, True, write_key=_text(item.write_key))
+    return Calls([item], body, True)
 
 
 def read_batch(body: bytes, event_bytes: int, most: int) -> Calls:
@@ -152,8 +159,7 @@ def read_batch(body: bytes, event_bytes: int, most: int) -> Calls:
     if len(items) > most:
         raise Fault("batch", f"wanted at most {most} events, got {len(items)}", OVERSIZE)
     context = root.context if isinstance(root.context, Context) else None
-    key = _text(root.write_key) or next((k for i in items if isinstance(i, Call) and (k := _text(i.write_key))), "")
-    return Calls(items, body, False, context, root.sent_at, key)
+    return Calls(items, body, False, context, root.sent_at, _text(root.write_key))
 
 
 def too_deep(body: bytes, most: int) -> bool:

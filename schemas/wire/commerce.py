@@ -1,9 +1,13 @@
 """Properties -> products, money and the other fields of an event; what has no field stays a flat property.
 
-Takes what it uses out of `properties`, so what is left there is what nobody knew.
+Takes what it uses out of `properties`, so what is left there is what nobody knew. Senders write their properties in the
+same few orders, so which of them tell what is found once for an order (`Plan`), not by a look-up for each name we know.
 """
 
+from functools import lru_cache
 from typing import Any, Final
+
+from msgspec import Struct
 
 from schemas.event import MICROS, Event, Product
 from schemas.wire.values import EXACT, ID_BYTES, TEXT_MOST, Fault, identifier, kind, micros, number, text
@@ -27,29 +31,66 @@ MOODS: Final = {
 NPS_MOST: Final = 10
 DWELLS: Final = (("dwell", 1.0), ("engagement_time_msec", 0.001))
 
-UNUSUAL: Final = frozenset(
-    (
-        *(*TOTALS, *ORDERS, *SESSIONS, *COUPONS, *QUERIES, *STORES, *COMPLAINTS, *dict(DWELLS)),
-        *("cart_id", "sentiment", "nps"),
-    )
+TEXTS: Final = (
+    ("order", ORDERS),
+    ("cart", ("cart_id",)),
+    ("session", SESSIONS),
+    ("coupon", COUPONS),
+    ("query", QUERIES),
+    ("store", STORES),
+    ("complaint", COMPLAINTS),
 )
-"""Most events have none of these: one question spares them all the others."""
+"""Field of an event -> properties that may tell it, the first one first."""
+FELT: Final = ("sentiment", "nps")
 LISTS: Final = ("products", "items")
 PRODUCT_IDS: Final = ("product_id", "item_id", "sku")
+PLANNED_MOST: Final = 32
+"""More properties than these are read without a plan that is kept."""
+PLANS_MOST: Final = 256
 
 
-def products_of(properties: dict[str, Any]) -> list[Product]:
+class Plan(Struct, frozen=True, gc=False):
+    """Which properties there are of those we know, by what they tell, in the order in which they are asked."""
+
+    lists: tuple[str, ...]
+    ids: tuple[str, ...]
+    """Of a product."""
+    totals: tuple[str, ...]
+    texts: tuple[tuple[str, tuple[str, ...]], ...]
+    """As in `TEXTS`."""
+    felt: tuple[str, ...]
+    dwells: tuple[tuple[str, float], ...]
+
+
+def plan_of(properties: dict[str, Any]) -> Plan:
+    """The plan for these properties."""
+    order = tuple(properties)
+    return _planned(order) if len(order) <= PLANNED_MOST else _plan(order)
+
+
+def _plan(order: tuple[str, ...]) -> Plan:
+    def there(names: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(name for name in names if name in order)
+
+    texts = tuple((field, found) for field, names in TEXTS if (found := there(names)))
+    dwells = tuple((name, unit) for name, unit in DWELLS if name in order)
+    return Plan(there(LISTS), there(PRODUCT_IDS), there(TOTALS), texts, there(FELT), dwells)
+
+
+_planned = lru_cache(PLANS_MOST)(_plan)
+
+
+def products_of(properties: dict[str, Any], plan: Plan) -> list[Product]:
     """The list `products` (GA4: `items`), or the one product the properties themselves describe."""
-    for name in LISTS:
-        if name in properties and type(properties[name]) is list:
+    for name in plan.lists:
+        if type(properties[name]) is list:
             return [p for i, item in enumerate(properties.pop(name)) if (p := _line(item, f"properties.{name}[{i}]"))]
-    for name in PRODUCT_IDS:
-        if name in properties:
-            id = properties.pop(name)
-            if type(id) is not str or not id or len(id) > ID_BYTES or not (id.isascii() and id.isprintable()):
-                id = identifier(id, "properties." + name)
-            if id:
-                return [_product(id, properties, "properties")]
+    for name in plan.ids:
+        id = properties.pop(name)
+        if type(id) is not str or not id or len(id) > ID_BYTES or not (id.isascii() and id.isprintable()):
+            id = identifier(id, "properties." + name)
+        if id:
+            return [_product(id, properties, "properties")]
     return []
 
 
@@ -96,26 +137,31 @@ def _by_weight(money: int, given: Any, place: str) -> tuple[int, int]:
     return micros(money * pieces / MICROS, place + ".price"), 1
 
 
-def fill(event: Event, properties: dict[str, Any]) -> None:
+def fill(event: Event, properties: dict[str, Any], plan: Plan) -> None:
     """What only some events tell."""
-    for name in TOTALS:
-        if properties.get(name) not in (None, ""):
+    for name in plan.totals:
+        if properties[name] not in (None, ""):
             event.total = micros(properties.pop(name), "properties." + name)
             break
-    event.order = _first(properties, ORDERS)
-    event.cart = _first(properties, ("cart_id",))
-    event.session = _first(properties, SESSIONS)
-    event.coupon = _first(properties, COUPONS)
-    event.query = _first(properties, QUERIES)
-    event.store = _first(properties, STORES)
-    event.complaint = _first(properties, COMPLAINTS)
+    for field, names in plan.texts:
+        for name in names:
+            if found := text(properties[name]):
+                del properties[name]
+                setattr(event, field, found)
+                break
+    if plan.felt:
+        _feel(event, properties)
+    for name, unit in plan.dwells:
+        given = properties.pop(name)
+        seconds = (given if type(given) is float else number(given, "properties." + name)) * unit
+        event.dwell = seconds if 0.0 <= seconds <= DAY else min(max(seconds, 0.0), DAY)
+
+
+def _feel(event: Event, properties: dict[str, Any]) -> None:
     if "sentiment" in properties:
         event.sentiment = mood(properties.pop("sentiment"))
     if properties.get("nps") not in (None, ""):
         event.nps = _score(properties.pop("nps"))
-    for name, unit in DWELLS:
-        if name in properties:
-            event.dwell = min(max(number(properties.pop(name), "properties." + name) * unit, 0.0), DAY)
 
 
 def mood(value: Any) -> int | None:
@@ -135,15 +181,6 @@ def _score(value: Any) -> int:
     if score != int(score) or not 0 <= score <= NPS_MOST:
         raise Fault("properties.nps", f"wanted a whole number from 0 to {NPS_MOST}")
     return int(score)
-
-
-def _first(properties: dict[str, Any], names: tuple[str, ...]) -> str:
-    """The first of these properties that says something."""
-    for name in names:
-        if name in properties and (found := text(properties[name])):
-            del properties[name]
-            return found
-    return ""
 
 
 def flat(properties: dict[str, Any]) -> dict[str, Any]:

@@ -64,7 +64,7 @@ def channel_of(call: Call, context: Context, named: Any, source: str) -> str:
     """Where the customer was. What the sender names wins; then the till's key, SDK, device, kind of call."""
     if named is not None or context.channel is not None or call.channel is not None:
         for said in (named, context.channel, call.channel):
-            if found := _look(CHANNELS, said):
+            if said is not None and (found := _look(CHANNELS, said)):
                 return found
     if source == POS_SOURCE:
         return STORE
@@ -84,11 +84,11 @@ def _look(table: Mapping[str, str], value: Any) -> str:
 
 def traits_of(call: Call, context: Context) -> Traits | None:
     """What this call says of the customer, None when nothing. Addresses are only looked at, never kept."""
+    device, consented = context.device, context.consent
+    if not (call.traits or context.traits or context.timezone or device or consented):
+        return None
     given = call.traits if type(call.traits) is dict else {}
     shared = context.traits if type(context.traits) is dict else {}
-    device, consented = context.device, context.consent
-    if not (given or shared or context.timezone or device or consented):
-        return None
     merged = {**shared, **given} if shared else given
     traits = Traits(
         zone=_zone(merged.get("timezone")) or _zone(context.timezone),

@@ -179,13 +179,13 @@ def _event(
     id: str, name: str, time: float, sender: Sender, anonymous: str, channel: str, properties: dict[str, Any]
 ) -> Event:
     """An event of these properties; what they tell is taken out of them."""
-    products = commerce.products_of(properties)
+    plan = commerce.plan_of(properties)
+    products = commerce.products_of(properties, plan)
     currency = properties.pop("currency", "")
     event = Event(id, name, time, sender.received, channel, sender.source, anonymous, products)
     if currency:
         event.currency = currency if type(currency) is str and len(currency) <= 8 else text(currency)[:8]
-    if not commerce.UNUSUAL.isdisjoint(properties):
-        commerce.fill(event, properties)
+    commerce.fill(event, properties, plan)
     event.properties = commerce.flat(properties)
     return event
 

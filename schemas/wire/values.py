@@ -95,9 +95,9 @@ def micros(value: Any, field: str, place: str = "") -> int:
 
 def instant(value: Any, field: str) -> float | None:
     """Seconds since the epoch, of RFC 3339 (no zone: UTC) or a number of seconds or milliseconds. None: none given."""
-    if value is None or value == "":
-        return None
     if type(value) is str:
+        if not value:
+            return None
         try:
             moment = _moment(value)
         except ValueError:
@@ -106,6 +106,8 @@ def instant(value: Any, field: str) -> float | None:
             except ValueError:
                 raise Fault(field, "wanted a time as RFC 3339") from None
         return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+    if value is None:
+        return None
     seconds = number(value, field)
     return seconds / 1000 if abs(seconds) >= _MILLISECONDS else seconds
 

@@ -36,7 +36,7 @@ class Budget:
         self.used -= size
 
 
-async def read_body(request: web.Request, limit: int) -> bytes:
+async def read_body(request: web.BaseRequest, limit: int) -> bytes:
     """The body, unpacked, at most `limit` bytes. Raises Refused."""
     if (request.content_length or 0) > limit:
         raise oversize(f"wanted a body of at most {limit} bytes, got {request.content_length}")

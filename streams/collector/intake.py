@@ -12,7 +12,8 @@ from schemas.datakey import sealable
 from streams.collector import answers
 from streams.collector.body import Budget, read_body
 from streams.collector.keys import Key, Keyring, Prover, named_key
-from streams.collector.producer import Letter, NotTaken, Producer
+from streams.collector.producer import Producer
+from streams.collector.round import Letter, NotTaken
 from streams.kafka import Unavailable
 from streams.metrics import Metrics
 from streams.settings import Settings
@@ -43,7 +44,7 @@ class Intake:
         self._budget = Budget(settings.inflight_bytes, metrics("inflight_bytes"))
         self._log = structlog.get_logger()
 
-    async def take(self, request: web.Request, type: str, historical: bool = False) -> None:
+    async def take(self, request: web.BaseRequest, type: str, historical: bool = False) -> None:
         """All events of a request into Kafka; `type` is empty for a batch. Raises Refused."""
         key = self._named(request)
         limit = self._settings.batch_bytes
@@ -60,7 +61,7 @@ class Intake:
         finally:
             self._budget.give(held)
 
-    def _named(self, request: web.Request) -> Key | None:
+    def _named(self, request: web.BaseRequest) -> Key | None:
         """The key outside the body, if there is one. A wrong one is refused before the body is read."""
         secret = named_key(request.headers, request.query if "?" in request.raw_path else {})
         return self._allowed(secret) if secret else None

@@ -52,12 +52,16 @@ class Fetcher(fetcher.Fetcher):
     names: Mapping[str, str]
     """Name in Kafka -> topic."""
     leaders: Leaders
+    pause: float
+    """Seconds between an answer of a broker and the next question: what comes meanwhile comes together."""
+    answered: dict[int, float]
+    """Broker -> when it answered last."""
 
     @classmethod
-    def adopt(cls, plain: fetcher.Fetcher, ends: Ends, names: Mapping[str, str]) -> None:
+    def adopt(cls, plain: fetcher.Fetcher, ends: Ends, names: Mapping[str, str], pause: float) -> None:
         """Make a running fetcher one of ours: aiokafka offers no way to give a consumer another class."""
         plain.__class__ = cls
-        plain.ends, plain.names = ends, names
+        plain.ends, plain.names, plain.pause, plain.answered = ends, names, pause, {}
         client = plain._client
         plain.leaders = Leaders(
             lambda places: bounds(client, places),
@@ -69,10 +73,16 @@ class Fetcher(fetcher.Fetcher):
         await super().close()
 
     async def _proc_fetch_request(self, assignment, node_id, request):  # type: ignore[no-untyped-def]
+        if (early := self.answered.get(node_id, 0.0) + self.pause - time.monotonic()) > 0:
+            try:
+                await asyncio.sleep(early)
+            except asyncio.CancelledError:
+                return False  # as aiokafka does: nobody wants the answer any more
         asked = time.time()
         places = [(name, part[0]) for name, parts in request.topics for part in parts]
         proven = {place for place in places if self.leaders.knows(place, node_id)}
         needs_wakeup = await super()._proc_fetch_request(assignment, node_id, request)
+        self.answered[node_id] = time.monotonic()
         for place in places:
             state = assignment.state_value(TopicPartition(*place))
             if state is None:

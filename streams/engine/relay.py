@@ -39,6 +39,11 @@ MARKER_WAIT = 0.001
 """Seconds aiokafka waits when a transaction meets the markers of the one before; its own 20 ms set the latency's
 tail."""
 
+APART = 0.1
+"""Seconds between two transactions without a trigger: parts come with most events, and a transaction costs as much as
+ten of them. What comes after a rest leaves at once."""
+MANY = 200
+"""Messages worth a transaction of their own, whatever they are."""
 
 Leaving = tuple[str, Message]
 """(id, message)."""
@@ -172,6 +177,8 @@ class Relay:
         self._slot, self._outlet, self._seen, self._shred = slot, outlet, seen, shred
         self._queue: deque[Leaving] = deque()
         self._some = asyncio.Event()
+        self._sent = float("-inf")
+        """When something was sent last, by the loop's clock."""
         self.letters: list[str] = []
         """Dead letters, markers and parts Kafka has acknowledged, for the next commit to take out: nobody here reads
         them back."""
@@ -214,6 +221,9 @@ class Relay:
                     if self._shred:  # else the wish waits in the outbox until somebody has keys again
                         self._shred(wish)
                     continue
+                if (early := self._early()) > 0:
+                    await self._more(early)
+                    continue
                 begun = time.perf_counter()
                 taken = await self._outlet.send(self._queue)
                 self.letters += [id for id, message in taken if message.topic != TRIGGERS]
@@ -222,6 +232,21 @@ class Relay:
                     await trimming
                 ids = [id.encode() for id, _ in taken]
                 trimming = asyncio.create_task(self._slot.trim(ids))
+                self._sent = asyncio.get_running_loop().time()
         finally:
             if trimming:
                 trimming.cancel()
+
+    def _early(self) -> float:
+        """Seconds that what waits may wait for more."""
+        if len(self._queue) >= MANY or any(message.topic == TRIGGERS for _, message in self._queue):
+            return 0.0
+        return self._sent + APART - asyncio.get_running_loop().time()
+
+    async def _more(self, seconds: float) -> None:
+        """Until more has come, at most for so long."""
+        self._some.clear()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._some.wait()
+        self._some.set()

@@ -1,7 +1,9 @@
-"""Kafka in: Faust keeps the group and its agents, the engine gets one message a fetch of a topic partition.
+"""Kafka in: Faust keeps the group and its agents, the engine gets one message for all that has arrived.
 
-How it works. Faust pays 75 us for each message, so a message here is a whole `Fetch`. The agent hands it to the ordered
-task of its partition and is done; what was acknowledged means nothing, since positions live with the state.
+How it works. Faust pays 75 us for each message, so a message here is a whole `Haul`: the fetches of all topic
+partitions that arrived together. The agent hands each to the ordered task of its partition and is done; what was
+acknowledged means nothing, since positions live with the state. All hauls go to one actor of the agent, so they keep
+their order.
 
 Faust seeks to Kafka's committed offsets at the end of each assignment: `seek_to_committed` is replaced by "hold all,
 and let each partition seek when its term begins". What is committed to Kafka is for lag dashboards only. Touched
@@ -23,11 +25,12 @@ from streams.engine.fetch import Ends, Fetch, Fetcher
 from streams.kafka import bounds
 from streams.settings import Settings
 
-SMALL_FETCH = 100
-"""Records; after fewer the seam may pause, so that more come together."""
 NEVER = 1e9
 """Seconds without a poll after which a worker leaves its group. Waiting for Redis is no idleness; aiokafka would leave,
 and join again only when polled, while Faust polls again only when it has joined. The watchdog ends who hangs."""
+
+Haul = list[tuple[str, int, Fetch]]
+"""(name of the topic in Kafka, partition, fetch)."""
 
 
 class Crew(Protocol):
@@ -51,12 +54,14 @@ class SeamThread(driver.AIOKafkaConsumerThread):
 
     async def on_start(self) -> None:
         await super().on_start()
-        Fetcher.adopt(self._consumer._fetcher, self.app.seam.ends, self.app.seam.names)
+        seam: Seam = self.app.seam
+        Fetcher.adopt(self._consumer._fetcher, seam.ends, seam.names, seam.settings.pause_ms / 1000)
 
-    async def take(self, wanted: set[TP], timeout: float) -> dict[TP, Fetch]:
+    async def take(self, wanted: set[TP], timeout: float) -> Haul:
         consumer = self._ensure_consumer()
         with consumer._fetcher._subscriptions.fetch_context():
-            return await consumer._fetcher.take(wanted, timeout)  # type: ignore[no-any-return]
+            fetches = await consumer._fetcher.take(wanted, timeout)
+            return [(*tp, fetch) for tp, fetch in fetches.items()]
 
     async def hold(self) -> None:
         consumer = self._ensure_consumer()
@@ -104,31 +109,11 @@ class SeamConsumer(driver.Consumer):
             return
         timeout = timeout if len(wanted) == len(active) else 0.005  # soon others may have room again
         asking = asyncio.run_coroutine_threadsafe(self._thread.take(wanted, timeout), self._thread.thread_loop)
-        fetched = await asyncio.wrap_future(asking)
-        generation = self.app.consumer_generation_id  # of now: the call may have waited through a rebalance
-        for tp, fetch in fetched.items():
-            tp = TP(*tp)
+        if haul := await asyncio.wrap_future(asking):
+            tp = min(active)  # always the same, while the assignment is: one actor gets them all
             self._read_offset[tp] = None  # no bookkeeping of gaps, and nothing dropped that is read again
-            yield (
-                tp,
-                ConsumerMessage(
-                    tp.topic,
-                    tp.partition,
-                    fetch.end - 1,
-                    0.0,
-                    0,
-                    None,
-                    None,
-                    fetch,
-                    None,
-                    0,
-                    0,
-                    tp,
-                    generation_id=generation,
-                ),
-            )
-        if seam.pause and 0 < sum(len(fetch.records) for fetch in fetched.values()) < SMALL_FETCH:
-            await asyncio.sleep(seam.pause)
+            generation = self.app.consumer_generation_id  # of now: the call may have waited through a rebalance
+            yield tp, ConsumerMessage(*tp, 0, 0.0, 0, None, None, haul, None, 0, 0, tp, generation_id=generation)
 
     async def _drain_messages(self, fetcher: Any) -> None:
         """Faust's loop without its task and timer a message."""
@@ -158,7 +143,7 @@ class SeamTransport(driver.Transport):
 
 
 class FetchSchema(faust.Schema):
-    """No decoding: the value is a Fetch."""
+    """No decoding: the value is a Haul."""
 
     def compile(self, app: Any, **kwargs: Any) -> Callable[..., Awaitable[Any]]:
         async def decode(message: Any, *, propagate: bool = False) -> Any:
@@ -186,7 +171,6 @@ class Seam:
     def __init__(self, settings: Settings, crew: Crew, datadir: str, alive: Callable[[], None]) -> None:
         self.settings, self.crew, self.alive = settings, crew, alive
         self.ends: Ends = {}
-        self.pause = settings.pause_ms / 1000
         self.names = {settings.topic(topic): topic for topic in INPUTS}
         """Name in Kafka -> topic."""
         self.app = self._build(datadir)
@@ -215,8 +199,8 @@ class Seam:
         @app.agent(app.topic(*self.names, schema=FetchSchema(), value_serializer="raw"), isolated_partitions=True)
         async def receive(stream: Any) -> None:
             async for event in stream.events():
-                tp = event.message.tp
-                self.crew.put(self.names[tp.topic], tp.partition, event.value)
+                for name, partition, fetch in event.value:
+                    self.crew.put(self.names[name], partition, fetch)
 
         return app
 

@@ -108,12 +108,15 @@ class Turns:
         fold = self.world.fold()
         keys = await self._load(gathered)
         read = await self._open(gathered) if self.world.vault else []
-        until = self.inbox.caught_up() - self.world.settings.clock_bound if self.ready else 0.0
-        turn = Turn(self.world.now(), until, self._customers)
-        self._decide(fold, turn, gathered, read)
-        something = turn.changed or turn.messages or turn.counts or turn.faults or gathered.judged is not None
-        if something or not gathered.batches or len(self._left) > LEFT_MOST:
-            await self._commit(fold, turn, gathered, keys)
+        async with self.world.floor:
+            until = self.inbox.caught_up() - self.world.settings.clock_bound if self.ready else 0.0
+            turn = Turn(self.world.now(), until, self._customers)
+            self._decide(fold, turn, gathered, read)
+            something = turn.changed or turn.messages or turn.counts or turn.faults or gathered.judged is not None
+            if not something and gathered.batches and len(self._left) <= LEFT_MOST:
+                return
+            commit, leaving = self._pack(fold, turn, gathered)
+        await self._commit(commit, leaving, turn, gathered, keys)
 
     # -- gather
 
@@ -136,6 +139,8 @@ class Turns:
                     break  # an empty turn commits the positions
                 if limit == PROOF:
                     await self._slot.load((self._token, self._token), [])
+        if self._flight and self._flight.answer.done():
+            await self._settle()  # what it sends need not wait for this turn
         due, self._due = self._due, []
         return Gathered(self.inbox.take(self.world.settings.turn_records), due)
 
@@ -225,8 +230,9 @@ class Turns:
 
     # -- commit
 
-    async def _commit(self, fold: Fold[Any], turn: Turn[Any], gathered: Gathered, wanted: set[bytes]) -> None:
-        commit, leaving = self._pack(fold, turn, gathered)
+    async def _commit(
+        self, commit: Commit, leaving: list[Leaving], turn: Turn[Any], gathered: Gathered, wanted: set[bytes]
+    ) -> None:
         await self._settle(wanted)
         if gathered.judged is not None and not self.ready:
             leaving = self._pending

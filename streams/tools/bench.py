@@ -13,8 +13,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from .asking import Wrong
 
 ROOT = Path(__file__).parents[2]
-NAMES = "throughput, latency, collector, linked, sealed-throughput, sealed-collector, profile, w"
-PEERS = "loop, faust, faust-take, quix, bytewax, kafka-streams, kafka-streams-eos, flink"
+NAMES = "whole, latency, collector, linked, sealed-throughput, sealed-collector, scale, profile, w"
+PEERS = "loop, faust, faust-take, quix, bytewax, kafka-streams, kafka-streams-eos, kafka-streams-eos-defaults, flink"
 
 
 def bench(

@@ -38,6 +38,12 @@ class House:
         wards = self.guard.add(*({"name": name, "kind": kind} for name, kind in self.kinds.items()))
         self.kafka, self.redis = (ward.address for ward in wards)
 
+    @property
+    def folder(self) -> Path:
+        """For files; it goes with the guard."""
+        self.guard.wait(lambda: bool(self.guard.folder.name), "wanted the guard's folder")
+        return self.guard.folder
+
     async def installation(self, name: str, **given: Any) -> Settings:
         """Topics and a state of this name, made by `kairos init`. KAIROS_* variables count, but for where and who."""
         tuning = {n.lower(): v for n, v in TUNING[self.kinds["kafka"]].items() if PREFIX + n not in os.environ}

@@ -5,14 +5,14 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from streams.settings import Settings
-from tests.bench import latency, linked, posts, reads, sealed, throughput
+from tests.bench import latency, linked, posts, reads, scale, sealed, throughput, whole
 from tests.bench.figures import Figures
 from tests.bench.house import House
 from tests.bench.w import bench as w
 from tests.bench.w import peers
 
-Measure = Callable[[Any, str, Settings], Awaitable[Figures]]
-"""(work, row, installation) -> figures."""
+Measure = Callable[[Any, str, Any], Awaitable[Figures]]
+"""(work, row, what was prepared) -> figures."""
 
 
 async def by_name(work: Any, row: str, settings: Settings) -> Figures:
@@ -36,6 +36,14 @@ class Bench:
     """Why a row cannot be measured here; empty when it can."""
     versions: Callable[[Iterable[str]], dict[str, str]] = lambda rows: {}
     """Of what rows are made of."""
+    pairs: tuple[tuple[str, str], ...] = ()
+    """What is set against what; without it the first row against each other."""
+
+    def compared(self, rows: Iterable[str]) -> list[tuple[str, str]]:
+        """Pairs of rows that were measured, each with what it is set against."""
+        first, *others = rows
+        pairs = self.pairs or [(first, other) for other in others]
+        return [pair for pair in pairs if {*pair} <= {first, *others}]
 
     def chosen(self, beside: Iterable[str]) -> list[str]:
         """Rows to measure, of those named or the usual ones, whether they can be or not."""
@@ -45,19 +53,24 @@ class Bench:
         return [first, *(row for row in others if row in (beside or self.usual))]
 
 
+LATENCY: Final = {"kairos": "", "echo": "the event itself, produced and seen: no worker"}
+
 BENCHES: Final = {
-    "throughput": Bench(
-        throughput.Throughput,
+    "whole": Bench(
+        whole.Whole,
         throughput.Scale(),
         {
             "kairos": "",
+            "shipped": "the shipped playbook alone, without the seven plays more",
             "loop": "fetches, decodes, counts per customer in memory; no state in Redis, no plays, no duplicates",
         },
     ),
     "latency": Bench(
         latency.Latency,
         latency.Scale(),
-        {"kairos": "", "echo": "the event itself, produced and seen: no worker"},
+        {f"{who}{pace}": what for pace in ("", "-few", "-half") for who, what in LATENCY.items()} | {"idle": ""},
+        latency.Latency.measure,
+        pairs=tuple((f"kairos{pace}", f"echo{pace}") for pace in ("", "-few", "-half")),
     ),
     "collector": Bench(
         posts.Posts,
@@ -77,6 +90,7 @@ BENCHES: Final = {
         sealed.SealedThroughput, throughput.Scale(), {"kairos": "", "plain": "opens nothing: the same logs, not sealed"}
     ),
     "sealed-collector": Bench(sealed.SealedPosts, posts.Scale(), {"kairos": "", "plain": "seals nothing"}),
+    "scale": Bench(scale.Growth, scale.Scale(), scale.ROWS, scale.Growth.measure, pairs=scale.PAIRS),
     "profile": Bench(reads.Reads, reads.Scale(), {"kairos": ""}),
     "w": Bench(w.W, w.Scale(), peers.ROWS, w.W.measure, ("loop",), peers.missing, peers.versions),
 }

@@ -1,11 +1,11 @@
 """Events at a rate: from received to a trigger that a read_committed reader sees; beside it what the broker alone
-takes."""
+takes. Rates are few, some and half of what a worker can do; and a worker without any events."""
 
 import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
@@ -14,12 +14,16 @@ from schemas.topics import EVENTS, TRIGGERS
 from schemas.trigger import decode_trigger
 from streams.kafka import connect, places
 from streams.settings import Settings
+from streams.tools.guarded import Ward
 from streams.tools.parts import Failed
 from tests.bench.figures import Figures, percentiles
 from tests.bench.house import House
 from tests.bench.load import Live, fill
 from tests.bench.process import cpu_seconds, memory_mb
+from tests.bench.progress import backlog, ends_of, reach
 from tests.bench.shop import Shop
+from tests.bench.throughput import Scale as Backlog
+from tests.bench.throughput import Throughput
 
 STRAGGLERS = 1.0
 """Seconds to wait for what is still on its way."""
@@ -30,6 +34,12 @@ class Scale:
     """How much is done."""
 
     rate: int = 2_000
+    few: int = 500
+    most: float = 0.0
+    """Events/s a worker can do; 0: measured in the first round, by a backlog."""
+    backlog: int = 100_000
+    idle: float = 30.0
+    """Seconds without an event."""
     warm_up: float = 5.0
     seconds: float = 20.0
     customers: int = 20_000
@@ -41,35 +51,61 @@ class Latency:
     def __init__(self, house: House, scale: Scale) -> None:
         self._house, self._scale = house, scale
 
-    async def prepare(self, name: str) -> Settings:
-        """An installation that knows its customers."""
-        settings = await self._house.installation(name)
-        now, self._shop = time.time(), Shop(self._scale.customers)
-        known = list(self._shop.introductions(now))
+    async def prepare(self, name: str) -> str:
+        """The name of a round: each row has an installation of its own. The first finds out what a worker can do."""
+        if not self._scale.most:
+            work = Throughput(self._house, Backlog(events=self._scale.backlog))
+            done = await work.kairos(await work.prepare(f"{name}-most"))
+            self._scale = replace(self._scale, most=done.events_per_second or 0.0)
+        return name
+
+    async def measure(self, row: str, name: str) -> Figures:
+        """`kairos` or `echo`, at its rate; or `idle`."""
+        who, _, pace = row.partition("-")
+        rate = {"": self._scale.rate, "few": self._scale.few, "half": self._scale.most / 2}[pace]
+        settings = await self._house.installation(f"{name}-{row}")
+        if who == "echo":
+            return await self._measure(settings, rate, EVENTS, lambda value: decode_event(value).received)
+        async with self._serving(settings) as ward:
+            if who == "idle":
+                return await self._rest(ward)
+            return await self._measure(settings, rate, [TRIGGERS], lambda value: decode_trigger(value).received, ward)
+
+    @asynccontextmanager
+    async def _serving(self, settings: Settings) -> AsyncIterator[Ward]:
+        """A worker that knows its customers, and has nothing left to do."""
+        now, scale = time.time(), self._scale
+        known = list(Shop(scale.customers).introductions(now))
         for _, event in known:
             event.time = now
         await fill(settings, known)
-        return settings
-
-    async def kairos(self, settings: Settings) -> Figures:
-        """A worker: an event is received, a trigger is seen."""
         ward = await asyncio.to_thread(self._house.worker, settings)
         try:
-            return await self._measure(settings, [TRIGGERS], lambda value: decode_trigger(value).received, ward.pid)
+            async with backlog(settings, ends_of(known, settings.partitions)) as log:
+                await reach(log.done, log.events)
+            yield ward
         finally:
             await asyncio.to_thread(ward.stop)
 
-    async def echo(self, settings: Settings) -> Figures:
-        """Nobody: an event is produced, the same event is seen. Elsewhere, so that no worker finds these events."""
-        apart = await self._house.installation(f"{settings.topic_prefix}echo".replace(".", "-"))
-        return await self._measure(apart, EVENTS, lambda value: decode_event(value).received)
+    async def _rest(self, ward: Ward) -> Figures:
+        """Nothing happens."""
+        await asyncio.sleep(self._scale.warm_up)
+        cpu, since = cpu_seconds(ward.pid), time.monotonic()
+        await asyncio.sleep(self._scale.idle)
+        used = (cpu_seconds(ward.pid) - cpu) / (time.monotonic() - since)
+        return Figures(idle_percent=used * 100, rss_mb=memory_mb(ward.pid))
 
     async def _measure(
-        self, settings: Settings, topics: Sequence[str], received: Callable[[bytes], float], pid: int = 0
+        self,
+        settings: Settings,
+        rate: float,
+        topics: Sequence[str],
+        received: Callable[[bytes], float],
+        ward: Ward | None = None,
     ) -> Figures:
-        scale = self._scale
-        visits = Shop(scale.customers).visits(int(scale.rate * (scale.warm_up + scale.seconds + 1)))
-        async with listening(settings, topics, received) as seen, Live(settings, list(visits), scale.rate) as live:
+        scale, pid = self._scale, ward.pid if ward else 0
+        visits = Shop(scale.customers).visits(int(rate * (scale.warm_up + scale.seconds + 1)))
+        async with listening(settings, topics, received) as seen, Live(settings, list(visits), rate) as live:
             since = await live.run(scale.warm_up)
             cpu, before = cpu_seconds(pid) if pid else 0.0, live.sent
             until = await live.run(scale.seconds)

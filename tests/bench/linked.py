@@ -18,14 +18,13 @@ from schemas.event import ORDERED, STORE, Event
 from schemas.identity import ANONYMOUS, Link, key_of
 from streams.settings import Settings
 from streams.state import open_store
-from streams.state.store import Store
-from streams.tools.books import lags
 from tests.bench.figures import Figures
 from tests.bench.house import House
 from tests.bench.load import fill
 from tests.bench.process import cpu_seconds, memory_mb
+from tests.bench.progress import at_rest
 from tests.bench.shop import Shop, Visit
-from tests.bench.throughput import LOOK, PATIENCE, SPAN
+from tests.bench.throughput import SPAN
 
 SESSION = 8
 """Events of one visit: they come by one device."""
@@ -129,13 +128,3 @@ def dated(visits: list[Visit], start: float, span: float) -> None:
     """One after the other, from `start` on."""
     for number, (_, event) in enumerate(visits):
         event.time = event.received = start + number * span / len(visits)
-
-
-async def at_rest(settings: Settings, store: Store) -> None:
-    """Until all is read and all has left. Raises TimeoutError."""
-    async with asyncio.timeout(PATIENCE):
-        while True:
-            waiting = await asyncio.gather(*(store.slot(p).outbox_size() for p in range(settings.partitions)))
-            if not any(waiting) and not any((await lags(settings, store)).values()):
-                return
-            await asyncio.sleep(LOOK)

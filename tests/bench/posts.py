@@ -2,10 +2,12 @@
 
 import asyncio
 import base64
+import math
 import time
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from itertools import cycle
 
 import aiohttp
 import orjson
@@ -23,6 +25,11 @@ from tests.bench.shop import Shop, Visit
 KEY = "benchmark-key"
 SENDERS = 8
 """Posts under way."""
+P99_MOST_MS = 50.0
+FASTER = 1.25
+"""From one rate that is tried to the next."""
+TRY_SECONDS = 2.0
+TRIES_MOST = 6
 
 
 @dataclass(frozen=True)
@@ -66,18 +73,52 @@ class Posts:
             took = await post(ward.address, self._bodies[scale.warm_up :])
             cpu, seconds = cpu_seconds(ward.pid) - cpu, time.monotonic() - since
             events = scale.posts * scale.events
-            return Figures(cpu / events * 1e6, events / seconds, memory_mb(ward.pid), **percentiles(took))
+            told = Figures(cpu / events * 1e6, events / seconds, memory_mb(ward.pid), **percentiles(took))
+            most = await self._most(ward.address, scale.posts / seconds / 2)
+            return replace(told, posts_per_second=most)
         finally:
             await asyncio.to_thread(ward.stop)
+
+    async def _most(self, url: str, rate: float) -> float | None:
+        """The most posts a second that are answered in time; tried from `rate` upwards, until one is too fast."""
+        most = None
+        for _ in range(TRIES_MOST):
+            if not await in_time(url, self._bodies, rate):
+                break
+            most, rate = rate, rate * FASTER
+        return most
+
+
+async def in_time(url: str, bodies: Sequence[bytes], rate: float) -> bool:
+    """Whether posts at this rate are answered in time, each counted from when it was due to be sent."""
+    took: list[float] = []
+    async with client(url) as session, asyncio.TaskGroup() as posts:
+        began = time.perf_counter()
+
+        async def send(body: bytes, due: float) -> None:
+            async with session.post("/v1/batch", data=body) as answer:
+                took.append(time.perf_counter() - due if answer.ok else math.inf)
+
+        for number, body in zip(range(int(rate * TRY_SECONDS)), cycle(bodies), strict=False):
+            due = began + number / rate
+            if (wait := due - time.perf_counter()) > 0:
+                await asyncio.sleep(wait)
+            posts.create_task(send(body, due))
+    return percentiles(took)["p99_ms"] < P99_MOST_MS
+
+
+def client(url: str) -> aiohttp.ClientSession:
+    """A sender with a key, of as many connections as it needs."""
+    user = base64.b64encode(f"{KEY}:".encode()).decode()
+    headers = {"Authorization": f"Basic {user}", "Content-Type": "application/json"}
+    return aiohttp.ClientSession(url, headers=headers, connector=aiohttp.TCPConnector(limit=0))
 
 
 async def post(url: str, bodies: Iterable[bytes]) -> list[float]:
     """Send all, a few at a time. Answers how long each took."""
     took: list[float] = []
     waiting = iter(bodies)
-    user = base64.b64encode(f"{KEY}:".encode()).decode()
-    headers = {"Authorization": f"Basic {user}", "Content-Type": "application/json"}
-    async with aiohttp.ClientSession(url, headers=headers) as session:
+    async with client(url) as session:
 
         async def send() -> None:
             for body in waiting:

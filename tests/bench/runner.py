@@ -76,13 +76,12 @@ async def measure(
 
 def report(house: House, name: str, bench: Bench, found: dict[str, list[Figures]]) -> dict[str, Any]:
     """What `--json` prints."""
-    first, *others = found
     return {
         "bench": name,
         "machine": machine(),
         "versions": versions() | house.versions() | bench.versions(found),
-        "rounds": len(found[first]),
+        "rounds": max(map(len, found.values())),
         "scale": vars(bench.scale),
         "implementations": {row: summary(each, bench.rows[row]) for row, each in found.items()},
-        "ratios": {f"{first}/{other}": ratio(found, first, other) for other in others},
+        "ratios": {f"{one}/{other}": ratio(found, one, other) for one, other in bench.compared(found)},
     }

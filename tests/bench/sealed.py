@@ -2,6 +2,7 @@
 
 import base64
 import secrets
+from collections.abc import Sequence
 from typing import Any
 
 from streams.settings import Settings
@@ -9,6 +10,8 @@ from streams.vault import vault_of
 from tests.bench.figures import Figures
 from tests.bench.load import fill
 from tests.bench.posts import KEY, Posts
+from tests.bench.progress import HELD
+from tests.bench.shop import Visit
 from tests.bench.throughput import Throughput
 
 
@@ -21,17 +24,17 @@ class SealedThroughput(Throughput):
     """Two backlogs of the same events, one of them sealed."""
 
     async def prepare(self, name: str) -> Settings:
-        """The one that is not sealed comes first: it sets the times."""
+        """Two installations."""
         self._plain = await super().prepare(f"{name}-plain")
-        settings = await self._house.installation(name, **sealing())
-        async with vault_of(settings) as vault:
-            assert vault
-            await fill(settings, self._visits, await vault.pens({key for key, _ in self._visits}))
-        return settings
+        return await self._house.installation(name, session_seconds=HELD, **sealing())
 
     async def plain(self, _: Settings) -> Figures:
         """A worker that has nothing to open."""
         return await self.kairos(self._plain)
+
+    async def _fill(self, settings: Settings, visits: Sequence[Visit]) -> None:
+        async with vault_of(settings) as vault:
+            await fill(settings, visits, await vault.pens({key for key, _ in visits}) if vault else {})
 
 
 class SealedPosts(Posts):

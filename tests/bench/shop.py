@@ -51,11 +51,16 @@ def catalogue() -> list[Product]:
     ]
 
 
+def key(number: int) -> bytes:
+    """Of a customer."""
+    return f"c{number:08d}".encode()
+
+
 class Shop:
     """Customers and what they do."""
 
     def __init__(self, customers: int, seed: int = 7) -> None:
-        self.keys: Final = [f"c{number:08d}".encode() for number in range(customers)]
+        self.keys: Final = [key(number) for number in range(customers)]
         self._chance = random.Random(seed)
         self._products = catalogue()
         self._count = 0
@@ -71,8 +76,11 @@ class Shop:
         """So many events."""
         weights = list(accumulate(1 / rank**ZIPF for rank in range(1, len(self.keys) + 1)))
         shuffled = self._chance.sample(self.keys, len(self.keys))
-        keys = self._chance.choices(shuffled, cum_weights=weights, k=events)
-        names = self._chance.choices(list(MIX), weights=list(MIX.values()), k=events)
+        yield from self.visits_of(self._chance.choices(shuffled, cum_weights=weights, k=events))
+
+    def visits_of(self, keys: Sequence[bytes]) -> Iterator[Visit]:
+        """One event of each of these, in their order."""
+        names = self._chance.choices(list(MIX), weights=list(MIX.values()), k=len(keys))
         yield from zip(keys, map(self._visit, keys, names), strict=True)
 
     def _visit(self, key: bytes, name: str) -> Event:

@@ -10,7 +10,7 @@ from typing import Any
 from schemas.event import Event, decode_event
 from schemas.wire import Record
 from streams.collector.app import Collector, listen
-from streams.collector.producer import Letter, NotTaken
+from streams.collector.round import Letter, NotTaken
 from streams.metrics import COLLECTOR, Metrics
 from streams.settings import Settings
 from streams.vault.cipher import Pen

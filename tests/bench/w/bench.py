@@ -3,29 +3,29 @@
 import asyncio
 import re
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import msgspec
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from msgspec import Struct
 
 from schemas.event import encode_event
-from schemas.topics import CLICKSTREAM, TRIGGERS
+from schemas.topics import CLICKSTREAM, TRIGGERS, partition_of
 from streams.kafka import connect
-from streams.settings import Settings
-from streams.state import open_store
+from streams.settings import Settings, read_settings
 from streams.tools.guarded import Ward
 from streams.tools.parts import Failed
 from tests.bench.figures import Figures, percentiles
 from tests.bench.house import ROOT, House
 from tests.bench.latency import STRAGGLERS, listening
 from tests.bench.load import Live, Written, pour
+from tests.bench.progress import HELD, Ends, Progress, backlog, reach, watch
 from tests.bench.shop import Shop, Visit
-from tests.bench.throughput import Done, committed, reach, watch
 from tests.bench.w.job import STEP, Job
 from tests.bench.w.outcome import Outcome, differences, left_by_kairos, left_by_peer
 from tests.bench.w.peers import PEERS
@@ -84,35 +84,43 @@ class W:
             self.wanted.take(key, event, ONCE)
 
     async def prepare(self, name: str) -> Settings:
-        """An installation with the backlog."""
-        settings = await self._installation(name, ONCE)
-        await pour(settings, self._backlog)
-        return settings
+        """Where the round is: each row has installations of its own."""
+        return read_settings(topic_prefix=f"{name}.")
 
     async def measure(self, row: str, settings: Settings) -> Figures:
         """Backlog and live events. Raises Failed when what is left is not what W leaves."""
-        worked, rate = await self.work_off(row, settings), self._scale.rate
-        if row in PEERS and PEERS[row].rate:
-            rate = min(rate, PEERS[row].rate)
-        apart = await self._installation(f"{settings.topic_prefix.strip('.')}-live-{row}", COOLDOWN)
+        name, rate, events = f"{settings.topic_prefix.strip('.')}-{row}", self._scale.rate, self._scale.events
+        if row in PEERS:
+            rate, events = min(rate, PEERS[row].rate or rate), min(events, PEERS[row].most or events)
+        worked = await self.work_off(row, await self._installation(name, ONCE, session_seconds=HELD), events)
+        apart = await self._installation(f"{name}-live", COOLDOWN)
         return replace(worked, **await self.follow(row, apart, rate))
 
-    async def work_off(self, row: str, settings: Settings) -> Figures:
-        """The backlog, or as much of it as a peer is given, and what it left."""
-        events = self._scale.events
-        if row in PEERS and PEERS[row].most:
-            events = min(events, PEERS[row].most)
-        async with self._running(row, settings, ONCE) as (ward, job), self._counting(row, settings, ward, job) as done:
-            figures = await watch(ward, done, events, WARM_UP)
+    async def work_off(self, row: str, settings: Settings, events: int) -> Figures:
+        """So much of the backlog, and what all of it left."""
+        warm_up, ends = int(events * WARM_UP) // STEP * STEP, Ends()
+        await self._write(settings, ends, self._backlog[:warm_up])
+        async with (
+            self._running(row, settings, ONCE) as (ward, job),
+            self._progress(row, settings, ends, ward, job) as log,
+        ):
+            rest = self._backlog[warm_up:events]
+            figures = await watch([ward], log, lambda: self._write(settings, ends, rest))
             if events == self._scale.events:
                 await self._compare(row, settings, job)
         return figures
 
     async def leave(self, row: str, settings: Settings) -> None:
         """All of the backlog, unmeasured. Raises Failed when what is left is not what W leaves."""
-        async with self._running(row, settings, ONCE) as (ward, job), self._counting(row, settings, ward, job) as done:
-            await reach(done, self._scale.events)
-            await self._compare(row, settings, job)
+        apart, ends = await self._installation(f"{settings.topic_prefix.strip('.')}-{row}", ONCE), Ends()
+        await self._write(apart, ends, self._backlog)
+        async with self._running(row, apart, ONCE) as (ward, job), self._progress(row, apart, ends, ward, job) as log:
+            await reach(log.done, log.events)
+            await self._compare(row, apart, job)
+
+    async def _write(self, settings: Settings, ends: Ends, records: Sequence[Written]) -> None:
+        await pour(settings, records)
+        ends.update((topic, partition_of(key, settings.partitions)) for topic, key, _, _ in records)
 
     async def follow(self, row: str, settings: Settings, rate: float) -> dict[str, float]:
         """Live events: from received to a trigger that a read_committed reader sees. Empty when it cannot follow."""
@@ -139,10 +147,10 @@ class W:
         scale = self._scale
         return list(visits(scale.live_customers, int(scale.rate * (2 * TAKES_UP + scale.warm_up + scale.seconds))))
 
-    async def _installation(self, name: str, cooldown: float) -> Settings:
-        path = self._house.guard.folder / f"w-{cooldown:g}.yaml"
+    async def _installation(self, name: str, cooldown: float, **given: Any) -> Settings:
+        path = self._house.folder / f"w-{cooldown:g}.yaml"
         path.write_text(playbook(cooldown))
-        return await self._house.installation(name, playbook=path, facts=FACTS)
+        return await self._house.installation(name, playbook=path, facts=FACTS, **given)
 
     @asynccontextmanager
     async def _running(self, row: str, settings: Settings, cooldown: float) -> AsyncIterator[tuple[Ward, Job]]:
@@ -165,16 +173,15 @@ class W:
         return self._house.run(argv, "", {"PYTHONPATH": str(ROOT)}, self._log(job))
 
     @asynccontextmanager
-    async def _counting(self, row: str, settings: Settings, ward: Ward, job: Job) -> AsyncIterator[Done]:
+    async def _progress(
+        self, row: str, settings: Settings, ends: Ends, ward: Ward, job: Job
+    ) -> AsyncIterator[Progress]:
         """How far it has come."""
         if row != KAIROS:
-            yield said(ward, self._log(job))
+            yield Said(ward, self._log(job), ends)
             return
-        store = open_store(settings)
-        try:
-            yield lambda: committed(store, settings.partitions)
-        finally:
-            await store.close()
+        async with backlog(settings, ends) as log:
+            yield log
 
     def _job(self, row: str, settings: Settings, cooldown: float) -> Job:
         name = f"{settings.app}-{row}"
@@ -186,7 +193,7 @@ class W:
             sink=settings.topic(sink_of(row)),
             partitions=settings.partitions,
             cooldown=cooldown,
-            folder=str(self._house.guard.folder / name),
+            folder=str(self._house.folder / name),
         )
 
     def _log(self, job: Job) -> Path:
@@ -218,15 +225,22 @@ def sink_of(row: str) -> str:
     return TRIGGERS if row == KAIROS else f"w-{row}"
 
 
-def said(ward: Ward, log: Path) -> Done:
-    """What its log says last."""
+class Said:
+    """The progress of a peer: what its log says last."""
 
-    async def done() -> int:
-        if ward.state == "died":
-            raise Failed(f"{ward.name} {ward.why}")
-        return last(log)
+    def __init__(self, ward: Ward, log: Path, ends: Ends) -> None:
+        self._ward, self._log, self._ends = ward, log, ends
 
-    return done
+    @property
+    def events(self) -> int:
+        return self._ends.total()
+
+    async def read(self) -> int:
+        if self._ward.state == "died":
+            raise Failed(f"{self._ward.name} {self._ward.why}")
+        return last(self._log)
+
+    done = read
 
 
 def last(log: Path) -> int:

@@ -79,13 +79,19 @@ PEERS: Final = {
     "kafka-streams": Peer(
         f"count or send once over a crash (at least once); let others read states, which are in its own store and "
         f"changelog; {ONLY_SUMS}",
-        java.program("Streams", "at_least_once"),
+        java.program("Streams", "at_least_once", "quick"),
         needs="kafka-streams",
         outside=False,
     ),
     "kafka-streams-eos": Peer(
         f"let others read states, which are in its own store and changelog; {ONLY_SUMS}",
-        java.program("Streams", "exactly_once_v2"),
+        java.program("Streams", "exactly_once_v2", "quick"),
+        needs="kafka-streams",
+        outside=False,
+    ),
+    "kafka-streams-eos-defaults": Peer(
+        "as kafka-streams-eos; answer soon: it is as it comes, with 100 ms between commits and 100 ms linger",
+        java.program("Streams", "exactly_once_v2", "defaults"),
         needs="kafka-streams",
         outside=False,
     ),

@@ -18,11 +18,11 @@ import org.apache.kafka.streams.state.Stores;
 /**
  * W in Kafka Streams: an in-memory store with a changelog, a hand-written serde, one thread.
  *
- * <p>Arguments: the guarantee (at_least_once, exactly_once_v2), the job.
+ * <p>Arguments: the guarantee (at_least_once, exactly_once_v2), how it is tuned (quick, or as it comes: defaults), the job.
  */
 public final class Streams {
     public static void main(String[] args) throws Exception {
-        Job job = Job.read(args[1]);
+        Job job = Job.read(args[2]);
         Properties settings = new Properties();
         settings.put(StreamsConfig.APPLICATION_ID_CONFIG, job.name());
         settings.put(StreamsConfig.BOOTSTRAP_SERVERS_CONFIG, job.kafka());
@@ -31,10 +31,12 @@ public final class Streams {
         settings.put(StreamsConfig.NUM_STREAM_THREADS_CONFIG, 1);
         settings.put(StreamsConfig.REPLICATION_FACTOR_CONFIG, 1);
         settings.put(StreamsConfig.consumerPrefix(ConsumerConfig.AUTO_OFFSET_RESET_CONFIG), "earliest");
-        settings.put(StreamsConfig.consumerPrefix(ConsumerConfig.FETCH_MAX_WAIT_MS_CONFIG), 100);
-        settings.put(StreamsConfig.producerPrefix(ProducerConfig.LINGER_MS_CONFIG), 0);
-        if (args[0].startsWith("exactly")) {
-            settings.put(StreamsConfig.COMMIT_INTERVAL_MS_CONFIG, 20);
+        if (args[1].equals("quick")) {
+            settings.put(StreamsConfig.consumerPrefix(ConsumerConfig.FETCH_MAX_WAIT_MS_CONFIG), 100);
+            settings.put(StreamsConfig.producerPrefix(ProducerConfig.LINGER_MS_CONFIG), 0);
+            if (args[0].startsWith("exactly")) {
+                settings.put(StreamsConfig.COMMIT_INTERVAL_MS_CONFIG, 20);
+            }
         }
         KafkaStreams streams = new KafkaStreams(topology(job), settings);
         Runtime.getRuntime().addShutdownHook(new Thread(streams::close));
