@@ -37,12 +37,20 @@ def alike(cap: Cap, other: Sent, one: Sent) -> bool:
 
 def fullest(others: Sequence[Sent], one: Sent, within: float) -> int:
     """The same, of those that count."""
+    if len(others) < 2:
+        return 1 + (bool(others) and meet(others[0], one, within))
     windows = [(each.decided, each.decided + each.span + within) for each in (*others, one)]
     return max(
         sum(start <= decided < end for decided, _ in windows)  # how many it holds
         for start, end in windows
         if start <= one.decided < end
     )
+
+
+def meet(other: Sent, one: Sent, within: float) -> bool:
+    """Whether a window that one of the two begins holds both: that of the earlier does, or none."""
+    first, last = (other, one) if other.decided <= one.decided else (one, other)
+    return last.decided < first.decided + first.span + within
 
 
 def words(seconds: float) -> str:

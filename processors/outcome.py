@@ -23,6 +23,7 @@ class Outcomes:
         span = max((play.expires for play in playbook.plays), default=0.0)
         self.memory = playbook.policies.remember + max(windows, default=0.0) + span + self.margin
         """Seconds for which what was sent is remembered."""
+        self.asked = {play.id: policies.asked_of(play, playbook.policies) for play in playbook.plays}
 
     def told(self, play: Play, person: Person, answers: Answers) -> bool:
         """Whether what an event could make a play propose was sent before, by this id: then nothing more need be asked.
@@ -42,7 +43,7 @@ class Outcomes:
         play, person = proposal.play, proposal.person
         id, *also = self._ids(play, person, proposal.occurrence, proposal.came)
         case = Case(play, id, proposal.time, turn.now, person.customer, self.playbook, self.margin, tuple(also))
-        no, channel = permit(case)
+        no, channel = permit(case, self.asked[play.id])
         end = release(case) if no == "quiet" else None
         reasons = proposal.reasons() if channel or end is not None else None
         if reasons and reasons.error:

@@ -18,7 +18,7 @@ from processors.profile import at
 from processors.zones import silence, zone
 from schemas.customer import Customer, Sent
 from schemas.event import ORDERED
-from schemas.playbook import Cap, Play, Playbook
+from schemas.playbook import Cap, Play, Playbook, Policies
 from schemas.trigger import Check
 
 CHANNEL: Final = "channel"
@@ -153,24 +153,31 @@ class Policy(Struct, frozen=True):
     refuses: Callable[[Case], bool]
     says: Callable[[Case], str]
     """Why, or why not, with the figures."""
+    may: Callable[[Play, Policies], bool] = lambda play, policies: True
+    """Whether it can refuse a play at all."""
 
 
 POLICIES: Final = (
     Policy("known", known, lambda case: "asked of what was sent"),
     Policy("expired", expired, expired_words),
     Policy("consent", unwanted, consent_words),
-    Policy("just_bought", just_bought, just_bought_words),
-    Policy("quiet", quiet, quiet_words),
-    Policy("cooldown", cooling_down, cooldown_words),
-    Policy("cap", capped, cap_words),
+    Policy("just_bought", just_bought, just_bought_words, lambda play, policies: policies.just_bought is not None),
+    Policy("quiet", quiet, quiet_words, lambda play, policies: policies.quiet is not None),
+    Policy("cooldown", cooling_down, cooldown_words, lambda play, policies: play.cooldown is not None),
+    Policy("cap", capped, cap_words, lambda play, policies: any(cap.per != "channel" for cap in policies.caps)),
 )
 """In the order in which they are asked."""
 SAYS: Final = {policy.name: policy.says for policy in POLICIES}
 
 
-def permit(case: Case) -> tuple[str, str]:
+def asked_of(play: Play, policies: Policies) -> tuple[Policy, ...]:
+    """Those that may refuse a play."""
+    return tuple(policy for policy in POLICIES if policy.may(play, policies))
+
+
+def permit(case: Case, asked: Sequence[Policy]) -> tuple[str, str]:
     """(the policy that refuses, the channel to take): one of them is empty."""
-    for policy in POLICIES:
+    for policy in asked:
         if policy.refuses(case):
             return policy.name, ""
     channel = choose(case)

@@ -25,6 +25,15 @@ def test_the_fullest_window_is_that_of_brute_force(others: list[float], one: flo
     assert fullest([sent(time) for time in others], sent(one), float(within)) == wanted
 
 
+@given(TIMES, SPANS, TIMES, SPANS, st.integers(1, 20))
+def test_two_count_together_when_the_window_of_either_holds_both(
+    other: float, before: float, one: float, span: float, within: int
+) -> None:
+    windows = [(other, other + before + within), (one, one + span + within)]
+    both = any(start <= one < end and start <= other < end for start, end in windows)
+    assert fullest([sent(other, before)], sent(one, span), float(within)) == 1 + both
+
+
 @given(
     st.lists(st.tuples(TIMES, SPANS, st.floats(0, 1), st.floats(-1, 1)), max_size=12),
     st.integers(1, 3),
