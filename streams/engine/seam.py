@@ -109,7 +109,8 @@ class SeamConsumer(driver.Consumer):
             return
         timeout = timeout if len(wanted) == len(active) else 0.005  # soon others may have room again
         asking = asyncio.run_coroutine_threadsafe(self._thread.take(wanted, timeout), self._thread.thread_loop)
-        if haul := await asyncio.wrap_future(asking):
+        haul = await asyncio.wrap_future(asking)
+        if haul and active:  # with nothing assigned any more nobody is there to take it, and who comes next seeks
             tp = min(active)  # always the same, while the assignment is: one actor gets them all
             self._read_offset[tp] = None  # no bookkeeping of gaps, and nothing dropped that is read again
             generation = self.app.consumer_generation_id  # of now: the call may have waited through a rebalance
