@@ -108,15 +108,12 @@ class Turns:
         fold = self.world.fold()
         keys = await self._load(gathered)
         read = await self._open(gathered) if self.world.vault else []
-        async with self.world.floor:
-            until = self.inbox.caught_up() - self.world.settings.clock_bound if self.ready else 0.0
-            turn = Turn(self.world.now(), until, self._customers)
-            self._decide(fold, turn, gathered, read)
-            something = turn.changed or turn.messages or turn.counts or turn.faults or gathered.judged is not None
-            if not something and gathered.batches and len(self._left) <= LEFT_MOST:
-                return
-            commit, leaving = self._pack(fold, turn, gathered)
-        await self._commit(commit, leaving, turn, gathered, keys)
+        until = self.inbox.caught_up() - self.world.settings.clock_bound if self.ready else 0.0
+        turn = Turn(self.world.now(), until, self._customers)
+        self._decide(fold, turn, gathered, read)
+        something = turn.changed or turn.messages or turn.counts or turn.faults or gathered.judged is not None
+        if something or not gathered.batches or len(self._left) > LEFT_MOST:
+            await self._commit(fold, turn, gathered, keys)
 
     # -- gather
 
@@ -200,7 +197,7 @@ class Turns:
         if gathered.judged is not None:
             pending = [(id, m.key or b"") for id, m in gathered.judged if m.topic == TRIGGERS]
             fold.judge(turn, pending)
-            for _, key in pending:
+            for key in {key for _, key in pending}:
                 self._write(fold, turn, key)
         read_all = sum(len(fetch.records) for _, fetch in gathered.batches) + sum(len(read.odd) for read in unread)
         self._poison.watch(read_all, turn.faults)
@@ -230,9 +227,8 @@ class Turns:
 
     # -- commit
 
-    async def _commit(
-        self, commit: Commit, leaving: list[Leaving], turn: Turn[Any], gathered: Gathered, wanted: set[bytes]
-    ) -> None:
+    async def _commit(self, fold: Fold[Any], turn: Turn[Any], gathered: Gathered, wanted: set[bytes]) -> None:
+        commit, leaving = self._pack(turn, gathered, fold.version)
         await self._settle(wanted)
         if gathered.judged is not None and not self.ready:
             leaving = self._pending
@@ -240,7 +236,7 @@ class Turns:
         self._flight = Flight(commit, answer, leaving, wanted, dict(self._written), turn, self.world.now())
         self.world.watch.turned(self.partition, turn, sum(len(fetch.records) for _, fetch in gathered.batches))
 
-    def _pack(self, fold: Fold[Any], turn: Turn[Any], gathered: Gathered) -> tuple[Commit, list[Leaving]]:
+    def _pack(self, turn: Turn[Any], gathered: Gathered, version: str) -> tuple[Commit, list[Leaving]]:
         leaving = [*turn.messages, *letters(turn, self.partition)]
         for _, message in leaving:
             message.sequence = self._sequence = self._sequence + 1
@@ -250,7 +246,7 @@ class Turns:
         after = self.world.nonce()
         ahead = {t: (self._written[t], p) for t, p in self.inbox.gathered.items() if p != self._written[t]}
         judged = None if gathered.judged is None else [id.encode() for id, _ in gathered.judged]
-        record = TurnRecord(before, after, turn.now, turn.until, fold.version, ahead, gathered.due, judged)
+        record = TurnRecord(before, after, turn.now, turn.until, version, ahead, gathered.due, judged)
         self._written = dict(self.inbox.gathered)
         commit = Commit(
             token=before,

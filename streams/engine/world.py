@@ -1,8 +1,7 @@
 """What a partition needs of the world: given to it, so that tests and the simulator can give another one."""
 
-import asyncio
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 from processors.turn import Fold, Turn
@@ -61,6 +60,3 @@ class World:
     """A fresh random token."""
     vault: "Vault | None" = None
     """None: nothing is sealed, and nothing sealed can be read."""
-    floor: asyncio.Lock = field(default_factory=asyncio.Lock)
-    """Whoever folds has it. Between two partitions' folds answers are heard: else a transaction, which is four of them,
-    waits each time for all partitions."""
