@@ -11,7 +11,7 @@ from streams.tools.guarded import Guarded
 from tests.bench.house import House
 from tests.bench.shop import Shop
 from tests.bench.w import java
-from tests.bench.w.bench import KAIROS, Scale, W
+from tests.bench.w.bench import APART, KAIROS, Scale, W, ends_within_a_day
 from tests.bench.w.outcome import Outcome, differences
 from tests.bench.w.peers import PEERS
 from tests.bench.w.work import ONCE, WEIGHTS, State, apply, playbook
@@ -30,6 +30,12 @@ def test_the_fold_scores_as_the_playbook_does() -> None:
         score = intent.score(warmth, model, time)
         assert state.score == pytest.approx(score, rel=1e-12)
     assert {name: getattr(state, name) for name in WEIGHTS} == pytest.approx(warmth.sums, rel=1e-12)
+
+
+@pytest.mark.parametrize("hour, ends", [(12, 12 * 3600), (2.0, 2 * 3600), (1.9, -APART), (0, -APART)])
+def test_a_backlog_is_of_one_day(hour: float, ends: float) -> None:
+    midnight = 20_000 * 86_400.0
+    assert ends_within_a_day(midnight + hour * 3600, 2 * 3600) == midnight + ends
 
 
 def outcome(events: int = 300) -> Outcome:
