@@ -42,12 +42,12 @@ faults: $(INSTALLED)  ## break it on purpose: make faults [RUNS=200] [SEED=1] [S
 	$(BIN)/python -m tests.faults.harness --runs $(or $(RUNS),200) --seed $(or $(SEED),1) --scenario "$(SCENARIO)" $(if $(REPORT),--report $(REPORT))
 
 clean:  ## remove what make and the tools made here
-	rm -rf $(VENV) processors/_core.*.so dist .kairos .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) processors/_*.so dist .kairos .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -prune -exec rm -rf {} +
 
 # pip learned dependency groups in 25.1, and Debian's is older.
-# The compiled core (processors/_core.pyx) is made by the install as well.
-$(INSTALLED): pyproject.toml hatch_build.py processors/_core.pyx
+# The compiled cores (processors/_*.pyx) are made by the install as well.
+$(INSTALLED): pyproject.toml hatch_build.py $(wildcard processors/_*.p[yx]*)
 	@if command -v uv >/dev/null; then \
 	  uv venv --quiet --allow-existing --python $(PYTHON) $(VENV) && \
 	  uv pip install --quiet --python $(BIN)/python --editable '.[embedded]' --group dev; \

@@ -21,57 +21,17 @@ from libc.math cimport exp, log1p
 from libc.stdint cimport uint32_t, uint64_t
 from libc.string cimport memcmp, memcpy
 
+from processors._slots cimport IS, IS_KIND_OF, append, field, place, put_field
+
 from math import log
 
 from xxhash import xxh3_64_digest
 
+from processors.compiled import TWINS as twins
 from schemas import codes, facts as bounds
 from schemas.customer import Intent
 from schemas.event import MICROS as MICROS_, PLACES as PLACES_, Event, Product
 from schemas.facts import Cell, ClickFacts, Did, EventFacts, Likes, Seen, Viewed
-
-cdef extern from *:
-    """
-    #include <structmember.h>
-
-    /* Where in a Struct a field lies; -1: the descriptor is of another kind. */
-    static Py_ssize_t place_of(PyObject *descriptor) {
-        if (!PyObject_TypeCheck(descriptor, &PyMemberDescr_Type)) return -1;
-        PyMemberDef *member = ((PyMemberDescrObject *)descriptor)->d_member;
-        return member->type == T_OBJECT_EX ? member->offset : -1;
-    }
-
-    static inline PyObject *field(PyObject *struct_, Py_ssize_t place) {
-        PyObject *value = *(PyObject **)((char *)struct_ + place);
-        if (value == NULL) PyErr_SetString(PyExc_AttributeError, "a Struct has a field without a value");
-        return Py_XNewRef(value);
-    }
-
-    /* Only ints, floats, strs and bytes: see above. */
-    static inline void put_field(PyObject *struct_, Py_ssize_t place, PyObject *value) {
-        PyObject **at = (PyObject **)((char *)struct_ + place), *before = *at;
-        *at = Py_NewRef(value);
-        Py_XDECREF(before);
-    }
-
-    #define IS(value, class_) (Py_TYPE(value) == (PyTypeObject *)(class_))
-    #define IS_KIND_OF(value, class_) PyObject_TypeCheck(value, (PyTypeObject *)(class_))
-    """
-    Py_ssize_t place_of(object descriptor)
-    object field(object, Py_ssize_t place)
-    void put_field(object, Py_ssize_t place, object value)
-    bint IS(object, object)
-    bint IS_KIND_OF(object, object)
-
-twins = {}
-"""Name -> the Python function: filled by `processors.compiled`."""
-
-
-cdef Py_ssize_t place(struct, str name) except -1:
-    at = place_of(getattr(struct, name))
-    if at < 0:
-        raise ImportError(f"wanted a slot for {struct.__name__}.{name}, got another way of keeping it")
-    return at
 
 
 cdef Py_ssize_t SEEN_NOW = place(Seen, "now"), SEEN_BEFORE = place(Seen, "before"), SEEN_SINCE = place(Seen, "since")
@@ -134,8 +94,9 @@ cpdef repeated(seen, str id, time):
         put_field(seen, SEEN_BEFORE, now)
         put_field(seen, SEEN_SINCE, time)
         seen.__dict__.pop("index", None)
-        now = b""
-    put_field(seen, SEEN_NOW, now + digest)
+        put_field(seen, SEEN_NOW, b"")
+    now = before = None  # nobody else holds them now
+    append(seen, SEEN_NOW, digest)
     return False
 
 

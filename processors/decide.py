@@ -8,21 +8,18 @@ I/O, no clock, no chance: the same turn gives the same bytes.
 from collections.abc import Sequence
 from typing import Final
 
-from processors import erasing, folds, identity, intent, parcels, plays, returns, standing
+from processors import erasing, folds, identity, parcels, plays, returns, standing
 from processors.arrivals import admitted, arrivals
 from processors.counters import facts_of
+from processors.hearing import Hearing, count, take
 from processors.outcome import Outcomes
-from processors.owners import gone
 from processors.parcels import Home, Parcels
 from processors.persons import in_between, owned_by, person_of
-from processors.plays import Listening
-from processors.proposals import Conditions, Person, Proposal, of_event, of_held, of_silence
+from processors.proposals import Conditions, Person, Proposal, of_held, of_silence
 from processors.seen import repeated
 from processors.sight import look
-from processors.standing import Standing
 from processors.turn import Lost, OfCustomer, Record, Turn
 from schemas.customer import Customer, Decisions, Waiting, decode_customer, encode_customer
-from schemas.event import Event, decode_event
 from schemas.facts import FeedbackFacts
 from schemas.families import ALL, Kept
 from schemas.part import decode_part
@@ -45,11 +42,11 @@ class Decider:
         kept: Kept = ALL,
     ) -> None:
         self.version: Final = version
-        self.kept, self.folds, self.answer = kept, folds.folds(kept), folds.answering(kept)
+        self.kept, self.answer = kept, folds.answering(kept)
         self.playbook, self.conditions = playbook, conditions
         self.outcomes = Outcomes(app, playbook, version, clock_bound)
-        self.standing = Standing(playbook, conditions, self._heard)
-        self.listening = plays.by_event(playbook)
+        self.hearing = Hearing(playbook, conditions, self.outcomes, kept)
+        self.standing = self.hearing.standing
         self.plays = {play.id: play for play in playbook.plays}
         self.ranks = {play.id: rank for rank, play in enumerate(plays.ranked(playbook.plays))}
 
@@ -75,8 +72,8 @@ class Decider:
                 self._parts(turn, key, customer, some)
             elif topic == FEEDBACK:
                 self._feedback(turn, key, customer, some)
-            else:
-                self._events(turn, topic, key, customer, some)
+            elif take(self.hearing, turn, topic, key, customer, some):
+                self._settle(turn, key, customer)
 
     def pass_over(self, turn: Turn[Customer], topic: str, lost: Sequence[Lost]) -> None:
         """Records of erased customers that nobody can read any more."""
@@ -115,52 +112,6 @@ class Decider:
             if customer.identity is not None:
                 parcels.pass_on(Home(turn, record, key, customer), sent)
 
-    def _events(
-        self, turn: Turn[Customer], topic: str, key: bytes, customer: Customer, records: Sequence[Record]
-    ) -> None:
-        facts_of_topic, fold = self.folds[topic]
-        applied = duplicates = erased = 0
-        leaving: Parcels = {}
-        facts, stands = None, False
-        for record, event in arrivals(turn, topic, records, decode_event):
-            if customer.erased is not None:
-                erased += 1
-                turn.late.add(key)
-                erasing.late(Home(turn, record, key, customer), self.playbook.identity, topic, event)
-                continue
-            if facts is None:
-                facts = facts_of_topic(customer)
-                turn.changed.add(key)
-            facts.next = record.offset + 1
-            if repeated(facts.seen, event.id, record.timestamp / 1000.0):
-                duplicates += 1
-                continue
-            if event.marker is not None:
-                applied += 1
-                identity.mark(Home(turn, record, key, customer), leaving, topic, event, event.marker)
-                facts, stands = None, True  # another stretch may have begun
-                continue
-            known = customer.identity
-            side = getattr(known, topic) if known is not None else None
-            if side is not None and gone(side.owner):
-                erased += 1
-                continue
-            applied += 1
-            fold(facts, event, key)
-            if not identity.own(known, side, event) and identity.elsewhere(
-                Home(turn, record, key, customer), self.playbook.identity, leaving, topic, event
-            ):
-                continue
-            if self._react(turn, key, customer, topic, event):
-                stands = True
-            if owned_by(customer):
-                parcels.hand_over(Home(turn, record, key, customer), topic)
-        if leaving:
-            parcels.dispatch(turn, topic, leaving)
-        if stands:
-            self._settle(turn, key, customer)
-        count(turn, topic, applied, duplicates, erased)
-
     def _parts(self, turn: Turn[Customer], key: bytes, customer: Customer, records: Sequence[Record]) -> None:
         """What other ids of a customer did: new events of theirs are heard here."""
         applied = duplicates = erased = 0
@@ -183,29 +134,10 @@ class Decider:
                 decisions = customer.decisions = customer.decisions or Decisions()
                 self.standing.adopt(turn, decisions, given.stage, given.stage_since)
             for event in events:
-                self._react(turn, key, customer, part.topic, event)
+                self.hearing.react(self.hearing, turn, key, customer, part.topic, event)
         if stands:
             self._settle(turn, key, customer)
         count(turn, PARTS, applied, duplicates, erased)
-
-    def _react(self, turn: Turn[Customer], key: bytes, customer: Customer, topic: str, event: Event) -> bool:
-        """What is concluded of an event that is heard here: warmth, stage, plays. True when segment and timer must be
-        settled after it."""
-        feature, heard = intent.FEATURES.get(event.name), self.listening.get(event.name)
-        stands = self.standing.needed and not owned_by(customer)
-        if feature is None and not event.dwell and heard is None and not stands:
-            return False
-        decisions = customer.decisions
-        if decisions is None:
-            decisions = customer.decisions = Decisions()
-        intent.warm(decisions.intent, feature, event.dwell, min(event.time, turn.now), self.playbook.intent.half_life)
-        if heard is None and not stands:
-            return False
-        person = Person(key, person_of(turn, key, customer), decisions)
-        stands = stands and self.standing.event(turn, person, topic, event)
-        if heard is not None:
-            self._hear(turn, person, event, heard)
-        return stands
 
     def _settle(self, turn: Turn[Customer], key: bytes, customer: Customer) -> None:
         """Segment and stage of a person, as of their latest event; but not of a time to come, by a sender's wrong
@@ -218,11 +150,6 @@ class Decider:
             self.standing.settle(turn, Person(key, person, decisions), min(standing.latest(person), turn.now))
         elif decisions is not None:
             self.standing.leave(turn, key, decisions)
-
-    def _heard(self, turn: Turn[Customer], person: Person, event: Event) -> None:
-        """Plays hear of an event the engine made."""
-        if (heard := self.listening.get(event.name)) is not None:
-            self._hear(turn, person, event, heard)
 
     def _feedback(self, turn: Turn[Customer], key: bytes, customer: Customer, records: Sequence[Record]) -> None:
         applied = duplicates = erased = 0
@@ -248,27 +175,6 @@ class Decider:
         parcels.dispatch(turn, FEEDBACK, leaving)
         count(turn, FEEDBACK, applied, duplicates, erased)
 
-    def _hear(self, turn: Turn[Customer], person: Person, event: Event, heard: Listening) -> None:
-        """Silences begin and end, and plays are asked, because of an event."""
-        customer, decisions = person.customer, person.decisions
-        moved = False
-        for play in heard.ended:
-            moved |= plays.stop(turn, customer, decisions, play)
-        for play in heard.started:
-            moved |= plays.start(turn, customer, decisions, play, event)
-        if moved:
-            turn.wake[person.key] = plays.wake(decisions)
-        if not heard.asked:
-            return
-        view = look(customer, person.key, event, event.time, self.playbook)
-        answers = self.conditions.at(view)
-        for play in heard.asked:
-            if (play.unless and plays.over(customer, play, event.time)) or self.outcomes.told(play, person, answers):
-                continue
-            proposal = of_event(play, person, event, view, answers, self.playbook.intent)
-            if proposal is not None:
-                self.outcomes.settle(turn, proposal)
-
     def _wake(self, turn: Turn[Customer], person: Person, id: str) -> None:
         """One timer is due: it is fired, cancelled, or held until quiet hours are over."""
         decisions, play = person.decisions, self.plays.get(id)
@@ -287,12 +193,3 @@ class Decider:
         moment = waiting.time if waiting.held else waiting.due
         view = look(person.customer, person.key, waiting, moment, self.playbook)
         return of_silence(play, person, waiting, view, self.conditions.at(view), self.playbook.intent)
-
-
-def count(turn: Turn[Customer], topic: str, applied: int, duplicates: int, erased: int) -> None:
-    if applied:
-        turn.counts[f"applied:{topic}"] += applied
-    if duplicates:
-        turn.counts[f"duplicate:{topic}"] += duplicates
-    if erased:
-        turn.counts[f"erased:{topic}"] += erased

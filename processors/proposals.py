@@ -89,6 +89,13 @@ def of_event(
     """What an event makes a play propose, None when its condition does not hold."""
     if not answers.holds(play.id) or not (occurrence := answers.occurrence(play.id)):
         return None
+    return proposed(play, person, occurrence, event, view, answers, model)
+
+
+def proposed(
+    play: Play, person: Person, occurrence: str, event: Event, view: View, answers: Answers, model: IntentModel
+) -> Proposal:
+    """The same, when its condition holds."""
 
     def reasons() -> Reasons:
         return told(event.name, event.id, play, person, view, answers, model)

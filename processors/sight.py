@@ -45,10 +45,10 @@ class Part:
     """A part of a view, made by a method: worked out when it is first asked for, from then on the view's own."""
 
     def __init__(self, make: Callable[[Any], Any]) -> None:
-        self._make, self._name = make, make.__name__
+        self.make, self._name = make, make.__name__
 
     def __get__(self, sight: Any, owner: type) -> Any:
-        value = sight.__dict__[self._name] = self._make(sight)
+        value = sight.__dict__[self._name] = self.make(sight)
         return value
 
 

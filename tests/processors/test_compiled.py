@@ -5,7 +5,7 @@ from collections.abc import Callable
 from copy import deepcopy
 from importlib import import_module
 from pathlib import Path
-from types import ModuleType
+from types import BuiltinFunctionType, ModuleType
 from typing import Any
 
 import pytest
@@ -16,6 +16,7 @@ from msgspec.json import decode, encode
 from processors.compiled import COMPILED, TWINS
 from processors.decide import Decider
 from processors.folds import folds, tallying
+from processors.hearing import take
 from processors.intent import FEATURES, score, warm
 from processors.looks import look_at
 from processors.playbook import read_playbook
@@ -39,12 +40,16 @@ SECOND = 1_790_000_000
 DAY = 86_400
 
 
+CORES = ("processors._core", "processors._hearing")
+
+
 def on_twins() -> dict[str, ModuleType]:
     """Modules of `processors` once more, made as they are where no core was built."""
     mine = {name: module for name, module in sys.modules.items() if name.partition(".")[0] == "processors"}
     for name in mine:
         del sys.modules[name]
-    sys.modules["processors._core"] = None  # type: ignore[assignment]
+    for core in CORES:
+        sys.modules[core] = None  # type: ignore[assignment]
     try:
         return {name: import_module(f"processors.{name}") for name in ("compiled", "folds", "playbook", "decide")}
     finally:
@@ -60,7 +65,7 @@ both = pytest.mark.skipif(not COMPILED, reason="no core was built: there is but 
 
 @pytest.mark.skipif(not CI or PURE, reason="a machine may lack a C compiler, that of CI may not")
 def test_the_core_is_compiled() -> None:
-    assert COMPILED
+    assert COMPILED and all(isinstance(one, BuiltinFunctionType) for one in (repeated, take))
 
 
 def test_the_twins_alone_serve_when_asked_to() -> None:
@@ -222,13 +227,34 @@ def test_folds(seed: int, wide: bool, sorted_: bool, topic: str, kept: frozenset
             facts, other = decode(encode(facts), type=type(facts)), decode(encode(other), type=type(other))
 
 
+AWKWARD = """
+policies:
+  consent: {unknown: allow}
+  caps: [{per: customer, most: 3, within: 1h}]
+channels: {usual: {}, unknown: allow}
+intent: {half_life: 10m, weights: {views: 1.0, adds: 2.0}}
+plays:
+  - {id: now, on: [Product Viewed], occurrence: event.id, channels: [web], cooldown: 30s, priority: 3}
+  - {id: unsure, on: [Product Viewed, Product Added], when: 'event.properties.colour == "red"', occurrence: event.day,
+     channels: [web]}
+  - {id: nameless, on: [Product Viewed], occurrence: event.query, channels: [web]}
+  - {id: early, on: [Product Viewed, Order Completed], when: 1.0 / event.dwell > 0.0,
+     occurrence: event.product.id, data: {total: event.total, score: intent.score}, channels: [web]}
+  - {id: later, on: [Product Viewed, Product Added], after: 20s, unless: [Order Completed, Product Removed],
+     occurrence: event.id, channels: [web]}
+  - {id: moved, on: [Segment Entered], occurrence: event.id, data: {to: event.properties.segment}, channels: [web]}
+segments: {levels: [{level: all, leaves: [{id: open, when: cart.open}, {id: seen, when: events.ever > 2}]}]}
+"""
+
+
 @both
+@pytest.mark.parametrize("text", [SHIPPED, AWKWARD], ids=["shipped", "awkward"])
 @given(HISTORIES, HISTORIES)
-def test_the_whole_chain(log: list[Logged], more: list[Logged]) -> None:
-    """Of the shipped playbook: states, triggers, timers and books."""
+def test_the_whole_chain(text: str, log: list[Logged], more: list[Logged]) -> None:
+    """States, triggers, timers and books of a playbook."""
     worlds = []
     for read, decider in ((read_playbook, Decider), (PURELY["playbook"].read_playbook, PURELY["decide"].Decider)):
-        loaded = read(SHIPPED)
+        loaded = read(text)
         worlds.append(world := World(decider("x", loaded.playbook, loaded.conditions, loaded.version)))
         for at, records in enumerate((log, more)):
             world.turn(*records, now=20_000.0 * (at + 1))

@@ -154,8 +154,8 @@ def test_a_text_that_cannot_be_told_refuses() -> None:
             return "data.item: no such key"
 
     fold = decider(NOW)
-    conditions = fold.conditions
-    fold.conditions = type("Conditions", (), {"at": lambda self, view: Broken(conditions.at(view))})()
+    conditions = fold.hearing.conditions
+    fold.hearing.conditions = type("Conditions", (), {"at": lambda self, view: Broken(conditions.at(view))})()
     world = World(fold)
     world.turn(added(ANN, "boots"), now=1)
     assert [(one.reason, one.detail) for one in refusals(world)] == [("condition", "data.item: no such key")]

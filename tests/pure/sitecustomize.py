@@ -2,4 +2,5 @@
 
 import sys
 
-sys.modules["processors._core"] = None  # type: ignore[assignment]
+for core in ("processors._core", "processors._hearing"):
+    sys.modules[core] = None  # type: ignore[assignment]

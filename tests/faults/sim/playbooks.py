@@ -6,9 +6,11 @@ for each product viewed, and the silence of `abandoned` and `forgotten` is named
 
 from collections import Counter
 from functools import cache
-from typing import Final
+from typing import Any, Final
 
+from processors import hearing as room
 from processors.decide import Decider
+from processors.hearing import Hearing
 from processors.playbook import Loaded, read_playbook
 from processors.turn import Turn
 from schemas.customer import Customer
@@ -119,7 +121,13 @@ class Attentive(Decider):
     heard: Counter[tuple[bytes, str]] | None = None
     """(who heard, message id) -> how often; None: nobody takes notes."""
 
-    def _react(self, turn: Turn[Customer], key: bytes, customer: Customer, topic: str, event: Event) -> bool:
+    def __init__(self, *given: Any) -> None:
+        super().__init__(*given)
+        self.hearing.react = self._react
+
+    def _react(
+        self, hearing: Hearing, turn: Turn[Customer], key: bytes, customer: Customer, topic: str, event: Event
+    ) -> bool:
         if self.heard is not None:
             self.heard[key, event.id] += 1
-        return super()._react(turn, key, customer, topic, event)
+        return room.react(hearing, turn, key, customer, topic, event)
