@@ -30,7 +30,7 @@ from xxhash import xxh3_64_digest
 from processors.compiled import TWINS as twins
 from schemas import codes, facts as bounds
 from schemas.customer import Intent
-from schemas.event import MICROS as MICROS_, PLACES as PLACES_, Event, Product
+from schemas.event import COMPLAINED, MICROS as MICROS_, PLACES as PLACES_, PRODUCT_VIEWED, SETTLED, Event, Product
 from schemas.facts import Cell, ClickFacts, Did, EventFacts, Likes, Seen, Viewed
 
 
@@ -52,6 +52,9 @@ cdef Py_ssize_t VIEWED_CATEGORY = place(Viewed, "category"), VIEWED_BRAND = plac
 cdef Py_ssize_t VIEWED_PRICE = place(Viewed, "price")
 cdef Py_ssize_t NAME = place(Event, "name"), TIME = place(Event, "time"), CHANNEL = place(Event, "channel")
 cdef Py_ssize_t SENTIMENT = place(Event, "sentiment"), STORE = place(Event, "store"), DEVICE = place(Event, "device")
+cdef Py_ssize_t SESSION = place(Event, "session"), TOLD_SESSION = place(ClickFacts, "session")
+cdef Py_ssize_t PRODUCTS = place(Event, "products"), LIKES = place(ClickFacts, "likes"), LINKS = place(Event, "links")
+cdef Py_ssize_t ANONYMOUS = place(Event, "anonymous"), TRAITS = place(Event, "traits"), NPS = place(Event, "nps")
 cdef Py_ssize_t PRODUCT_ID = place(Product, "id"), PRODUCT_NAME = place(Product, "name")
 cdef Py_ssize_t CATEGORY = place(Product, "category"), BRAND = place(Product, "brand")
 cdef Py_ssize_t SIZE = place(Product, "size"), PRICE = place(Product, "price")
@@ -69,6 +72,8 @@ cdef dict CODES = codes.CODES
 cdef dict PLACE_NUMBERS = codes.PLACES | {"": 0}
 cdef frozenset PLACES = PLACES_
 cdef object OTHER = bounds.OTHER
+cdef str VIEWED_NAMED = PRODUCT_VIEWED
+cdef tuple COMPLAINTS = (COMPLAINED, SETTLED)
 
 
 # -- processors.seen
@@ -402,6 +407,38 @@ cdef bint tallied(facts, event, bint windows, bint timeline, bint habits) except
     if habits:
         note(facts, event, second)
     return True
+
+
+def clicking(tally, rest, kept):
+    cdef bint windows = "windows" in kept, timeline = "timeline" in kept, habits = "habits" in kept
+    cdef bint likes = "likes" in kept, viewed = "viewed" in kept
+    twin = twins["clicking"](tally, rest, kept)
+
+    def click(facts, event, customer):
+        if not IS(facts, ClickFacts) or not tallied(facts, event, windows, timeline, habits):
+            return twin(facts, event, customer)
+        time, name, session = field(event, TIME), field(event, NAME), field(event, SESSION)
+        cdef long long second = <long long><double>time
+        if session:
+            told = (time, session)
+            if told > field(facts, TOLD_SESSION):
+                facts.session = told
+        if name == VIEWED_NAMED:
+            for product in <list>field(event, PRODUCTS):
+                if viewed:
+                    look_at(facts, product, second)
+                if likes:
+                    like(field(facts, LIKES), product, second)
+        if (
+            field(event, ANONYMOUS)
+            or field(event, TRAITS) is not None
+            or field(event, NPS) is not None
+            or field(event, LINKS)
+            or name in COMPLAINTS
+        ):
+            rest(facts, event, customer)
+
+    return click
 
 
 cdef int note(facts, event, uint32_t second) except -1:

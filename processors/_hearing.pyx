@@ -25,7 +25,7 @@ from processors.persons import intent_of, person_of
 from processors.plays import Listening
 from processors.policies import remembered
 from processors.proposals import Person, proposed
-from processors.zones import day
+from processors.zones import STEP, day_of
 from schemas.customer import Customer, Decisions, Identity, Sent, Waiting
 from schemas.event import Event, decode_event as decode
 from schemas.facts import ClickFacts, Did, EventFacts
@@ -349,7 +349,7 @@ cdef class EventSight:
     @property
     def day(self):
         if self._day is None:
-            self._day = day(self._event.time, self._zone)
+            self._day = day_of(int(self._event.time // STEP), self._zone)
         return self._day
 
 

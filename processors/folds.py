@@ -44,6 +44,7 @@ from schemas.trigger import Feedback
 
 Fold = Callable[[Any, Event, bytes], None]
 """Facts of a topic, an event of it, the customer's key."""
+Tally = Callable[[EventFacts, Event], None]
 Folds = dict[str, tuple[Callable[[Customer], Any], Fold]]
 """Topic of events -> whose facts, and what an event does to them."""
 Answer = Callable[[FeedbackFacts, Feedback], None]
@@ -53,14 +54,14 @@ def folds(kept: Kept) -> Folds:
     """The folds of all topics of events."""
     tally = tallying(kept)
     return {
-        CLICKSTREAM: (clicks_of, clicking(tally, kept)),
+        CLICKSTREAM: (clicks_of, clicking(tally, introduce, kept)),
         CART: (cart_of, carting(tally, kept)),
         POS: (pos_of, paying(tally, kept)),
     }
 
 
 @compiled
-def tallying(kept: Kept) -> Callable[[EventFacts, Event], None]:
+def tallying(kept: Kept) -> Tally:
     """What is counted of every event."""
     windows, timeline, habits = (family in kept for family in (WINDOWS, TIMELINE, HABITS))
 
@@ -105,37 +106,43 @@ def note(facts: EventFacts, event: Event, second: int) -> None:
         count(facts.devices, event.device[:WORD_MOST], PLACES_MOST)
 
 
-def clicking(tally: Callable[[EventFacts, Event], None], kept: Kept) -> Fold:
-    """The fold of `clickstream`. The customer's key is no alias of itself."""
+@compiled
+def clicking(tally: Tally, rest: Fold, kept: Kept) -> Fold:
+    """The fold of `clickstream`. `rest`: what follows of the few events that say something of the customer."""
     likes, viewed = LIKES in kept, VIEWED in kept
 
     def click(facts: ClickFacts, event: Event, customer: bytes) -> None:
         tally(facts, event)
-        name, time = event.name, event.time
-        if event.session and (told := (time, event.session)) > facts.session:
+        if event.session and (told := (event.time, event.session)) > facts.session:
             facts.session = told
-        if event.anonymous:
-            meet(facts.aliases, event.anonymous, time, customer)
-        if name == PRODUCT_VIEWED:
+        if event.name == PRODUCT_VIEWED:
             for product in event.products:
                 if viewed:
-                    look_at(facts, product, int(time))
+                    look_at(facts, product, int(event.time))
                 if likes:
-                    like(facts.likes, product, int(time))
-        elif name in (COMPLAINED, SETTLED):
-            complain(facts.complaints, event.complaint, Complaint(time, name == COMPLAINED))
-        if event.traits is not None:
-            hear(facts, event.traits, time, event.source)
-        if event.nps is not None:
-            tell(facts, "nps", event.nps, time, event.source)
-        for link in event.links:
-            if link.relation:
-                relate(facts.related, key_of(link.kind, link.id), Near(time, link.relation))
+                    like(facts.likes, product, int(event.time))
+        rest(facts, event, customer)
 
     return click
 
 
-def carting(tally: Callable[[EventFacts, Event], None], kept: Kept) -> Fold:
+def introduce(facts: ClickFacts, event: Event, customer: bytes) -> None:
+    """What an event says of the customer. The customer's key is no alias of itself."""
+    name, time = event.name, event.time
+    if event.anonymous:
+        meet(facts.aliases, event.anonymous, time, customer)
+    if name in (COMPLAINED, SETTLED):
+        complain(facts.complaints, event.complaint, Complaint(time, name == COMPLAINED))
+    if event.traits is not None:
+        hear(facts, event.traits, time, event.source)
+    if event.nps is not None:
+        tell(facts, "nps", event.nps, time, event.source)
+    for link in event.links:
+        if link.relation:
+            relate(facts.related, key_of(link.kind, link.id), Near(time, link.relation))
+
+
+def carting(tally: Tally, kept: Kept) -> Fold:
     """The fold of `cart`."""
     likes = LIKES in kept
 
@@ -160,7 +167,7 @@ def carting(tally: Callable[[EventFacts, Event], None], kept: Kept) -> Fold:
     return cart
 
 
-def paying(tally: Callable[[EventFacts, Event], None], kept: Kept) -> Fold:
+def paying(tally: Tally, kept: Kept) -> Fold:
     """The fold of `pos`."""
     windows, likes = WINDOWS in kept, LIKES in kept
 

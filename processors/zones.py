@@ -29,11 +29,12 @@ STEP = 30
 
 def day(moment: float, name: str) -> str:
     """The date there, as 2026-11-22."""
-    return _day(int(moment // STEP), name)
+    return day_of(int(moment // STEP), name)
 
 
 @lru_cache(maxsize=4096)
-def _day(step: int, name: str) -> str:
+def day_of(step: int, name: str) -> str:
+    """The date there in a step of half a minute."""
     return datetime.fromtimestamp(step * STEP, zone(name)).date().isoformat()
 
 
