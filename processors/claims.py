@@ -7,7 +7,7 @@ same ids, and change nothing. What is claimed again without a log-in is one mark
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from fnmatch import translate
 from functools import cache
 from typing import Any, Final
@@ -18,7 +18,7 @@ from processors.turn import Turn
 from schemas.customer import Customer
 from schemas.event import IDENTIFIED, Event
 from schemas.identity import ANONYMOUS, CLAIMS_MOST, USER, Claim, Link, Marker, Side, key_of, kind_of
-from schemas.playbook import IdentityRules
+from schemas.playbook import IdentityRules, Limit
 
 AGAIN: Final = 1800.0
 """Seconds after which what was claimed is claimed anew, where sessions are not told."""
@@ -94,11 +94,18 @@ def nobodys(patterns: tuple[str, ...]) -> re.Pattern[str]:
 
 def order(rules: IdentityRules, key: str, other: str, kind: str) -> tuple[str, str]:
     """The lesser and the greater of two ids. Of one kind the named one is lesser: an alias names the id used before."""
-    rank: dict[str, int] = {kind: number for number, kind in enumerate(rules.kinds)}
+    rank = ranks(tuple(rules.kinds))
     own = rank.get(kind_of(key), rank.get(USER, -1))
     return (key, other) if rank[kind] < own else (other, key)
 
 
+@cache
+def ranks(kinds: tuple[str, ...]) -> dict[str, int]:
+    return {kind: number for number, kind in enumerate(kinds)}
+
+
 def limit(rules: IdentityRules, kind: str) -> tuple[int, float]:
     """With how many owners in how many seconds an id of this kind is shared; 0: never."""
-    return next(((limit.most, limit.within) for name, limit in rules.limits.items() if name == kind), (0, 0.0))
+    limits: Mapping[str, Limit] = rules.limits  # type: ignore[assignment]  # asked by any word
+    found = limits.get(kind)
+    return (found.most, found.within) if found is not None else (0, 0.0)

@@ -9,6 +9,7 @@ from schemas.event import Event, encode_event
 from schemas.identity import ERASED, LINKED, SPLIT, TOMB, Marker
 from schemas.part import Part, encode_part
 from schemas.topics import EVENTS, PARTS
+from schemas.trigger import frame
 from schemas.turn import Message
 
 NAMES: Final = {"link": LINKED, "split": SPLIT, "erase": ERASED}
@@ -37,5 +38,5 @@ def tomb(id: str) -> str:
 
 def digest(*words: str) -> str:
     """24 hexadecimal digits."""
-    framed = b"".join(b"%d:%b" % (len(word.encode()), word.encode()) for word in words)
+    framed = b"".join([frame(word.encode()) for word in words])
     return blake2b(framed, digest_size=12).hexdigest()
