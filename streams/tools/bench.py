@@ -14,7 +14,9 @@ from .asking import Wrong
 
 ROOT = Path(__file__).parents[2]
 NAMES = "whole, latency, collector, linked, sealed-throughput, sealed-collector, scale, profile, w"
-PEERS = "loop, faust, faust-take, quix, bytewax, kafka-streams, kafka-streams-eos, kafka-streams-eos-defaults, flink"
+PEERS = (
+    "loop, faust, faust-take, quix, bytewax, kafka-streams, kafka-streams-eos, kafka-streams-eos-defaults, flink, echo"
+)
 
 
 def bench(

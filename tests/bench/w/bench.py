@@ -4,7 +4,7 @@ import asyncio
 import re
 import time
 from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -29,7 +29,7 @@ from tests.bench.progress import HELD, Ends, Progress, backlog, reach, watch
 from tests.bench.shop import Shop, Visit
 from tests.bench.w.job import STEP, Job
 from tests.bench.w.outcome import Outcome, differences, left_by_kairos, left_by_peer
-from tests.bench.w.peers import PEERS
+from tests.bench.w.peers import ECHO, PEERS
 from tests.bench.w.work import FACTS, ONCE, playbook
 
 KAIROS = "kairos"
@@ -91,6 +91,8 @@ class W:
     async def measure(self, row: str, settings: Settings) -> Figures:
         """Backlog and live events. Raises Failed when what is left is not what W leaves."""
         name, rate, events = f"{settings.topic_prefix.strip('.')}-{row}", self._scale.rate, self._scale.events
+        if row == ECHO:
+            return Figures(**await self.follow(row, await self._installation(name, COOLDOWN), rate))
         if row in PEERS:
             rate, events = min(rate, PEERS[row].rate or rate), min(events, PEERS[row].most or events)
         worked = await self.work_off(row, await self._installation(name, ONCE, session_seconds=HELD), events)
@@ -127,7 +129,7 @@ class W:
         """Live events: from received to a trigger that a read_committed reader sees. Empty when it cannot follow."""
         scale, topic, visits = self._scale, sink_of(row), self._visits
         async with (
-            self._running(row, settings, COOLDOWN),
+            nullcontext() if row == ECHO else self._running(row, settings, COOLDOWN),
             listening(settings, [topic], lambda value: decode_told(value).received) as seen,
             Live(settings, visits, rate, CLICKSTREAM) as live,
         ):
@@ -229,8 +231,8 @@ def visits(customers: int, events: int) -> Iterator[Visit]:
 
 
 def sink_of(row: str) -> str:
-    """The topic of its triggers."""
-    return TRIGGERS if row == KAIROS else f"w-{row}"
+    """The topic of its triggers; of the echo, that of the events."""
+    return {KAIROS: TRIGGERS, ECHO: CLICKSTREAM}.get(row, f"w-{row}")
 
 
 class Said:

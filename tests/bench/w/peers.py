@@ -105,7 +105,12 @@ PEERS: Final = {
 }
 """Name -> peer."""
 
-ROWS: Final = {"kairos": "", **{name: peer.does_not for name, peer in PEERS.items()}}
+ECHO: Final = "echo"
+ROWS: Final = {
+    "kairos": "",
+    **{name: peer.does_not for name, peer in PEERS.items()},
+    ECHO: "the event itself, produced and seen by who reads: nobody works on it",
+}
 
 
 def missing(row: str) -> str:
