@@ -31,7 +31,7 @@ from processors.compiled import TWINS as twins
 from schemas import codes, facts as bounds
 from schemas.customer import Intent
 from schemas.event import COMPLAINED, MICROS as MICROS_, PLACES as PLACES_, PRODUCT_VIEWED, SETTLED, Event, Product
-from schemas.facts import Cell, ClickFacts, Did, EventFacts, Likes, Seen, Viewed
+from schemas.facts import Cell, ClickFacts, Did, EventFacts, Likes, Line, Seen, Taken, Viewed
 
 
 cdef Py_ssize_t SEEN_NOW = place(Seen, "now"), SEEN_BEFORE = place(Seen, "before"), SEEN_SINCE = place(Seen, "since")
@@ -50,6 +50,8 @@ cdef Py_ssize_t BANDS = place(Likes, "bands"), SIZES = place(Likes, "sizes")
 cdef Py_ssize_t VIEWED_ID = place(Viewed, "id"), LOOKS = place(Viewed, "looks"), VIEWED_NAME = place(Viewed, "name")
 cdef Py_ssize_t VIEWED_CATEGORY = place(Viewed, "category"), VIEWED_BRAND = place(Viewed, "brand")
 cdef Py_ssize_t VIEWED_PRICE = place(Viewed, "price")
+cdef Py_ssize_t ADDED = place(Line, "added"), LINE_ID = place(Line, "id"), TAKEN_AT = place(Taken, "at")
+cdef Py_ssize_t TAKEN_ID = place(Taken, "id"), TAKEN_QUANTITY = place(Taken, "quantity")
 cdef Py_ssize_t NAME = place(Event, "name"), TIME = place(Event, "time"), CHANNEL = place(Event, "channel")
 cdef Py_ssize_t SENTIMENT = place(Event, "sentiment"), STORE = place(Event, "store"), DEVICE = place(Event, "device")
 cdef Py_ssize_t SESSION = place(Event, "session"), TOLD_SESSION = place(ClickFacts, "session")
@@ -68,6 +70,7 @@ cdef Py_ssize_t WORD_MOST = bounds.WORD_MOST, NAME_MOST = bounds.NAME_MOST, LIKE
 cdef Py_ssize_t PLACES_MOST = bounds.PLACES_MOST, VIEWED_MOST = bounds.VIEWED_MOST
 cdef Py_ssize_t LOOK = 4, LOOKS_MOST = bounds.LOOKS_MOST * LOOK
 cdef Py_ssize_t TOUCH = bounds.TOUCH, TOUCHES_MOST = bounds.TOUCHES_MOST * TOUCH
+cdef str MONEY = bounds.MONEY
 cdef dict CODES = codes.CODES
 cdef dict PLACE_NUMBERS = codes.PLACES | {"": 0}
 cdef frozenset PLACES = PLACES_
@@ -203,6 +206,57 @@ cdef inline long long cell_at(list cells, Py_ssize_t place) except? -1:
     return field(cell, CELL_AT)
 
 
+cpdef counted(all_facts, double since, double now, str key):
+    cdef double start
+    cdef list cells
+    cdef dict counts
+    cdef PyObject *known
+    cdef Py_ssize_t at
+    sum_ = 0
+    for facts in all_facts:
+        if not IS_KIND_OF(facts, EventFacts):
+            return twins["counted"](all_facts, since, now, key)
+        for place_, size in ((MINUTES, BUCKET), (HOURS, HOUR), (DAYS, DAY)):
+            cells = field(facts, place_)
+            for at in range(len(cells) - 1, -1, -1):
+                start = <double>(cell_at(cells, at) * <long long>size)
+                if start <= since:
+                    break
+                if start <= now:
+                    counts = field(cells[at], CELL_COUNTS)
+                    known = PyDict_GetItemWithError(counts, key if key else MONEY)
+                    if not key:
+                        sum_ += sum(counts.values())
+                        if known is not NULL:
+                            sum_ -= <object>known
+                    elif known is not NULL:
+                        sum_ += <object>known
+    return sum_
+
+
+# -- processors.carts
+
+
+cpdef what_is_left(cart):
+    cdef list lines = cart.lines, left = [line.quantity for line in lines]
+    cdef Py_ssize_t at
+    cdef long long out, gone
+    for one in <list>cart.taken:
+        if not IS(one, Taken):
+            return twins["what_is_left"](cart)
+        out, id, when = field(one, TAKEN_QUANTITY), field(one, TAKEN_ID), <double>field(one, TAKEN_AT)
+        at = len(lines) - 1
+        while out and at >= 0:
+            line = lines[at]
+            if not IS(line, Line):
+                return twins["what_is_left"](cart)
+            if <str>field(line, LINE_ID) == <str>id and <double>field(line, ADDED) <= when:
+                gone = min(out, <long long>left[at])
+                left[at], out = <long long>left[at] - gone, out - gone
+            at -= 1
+    return left
+
+
 # -- processors.touches
 
 
@@ -313,6 +367,25 @@ cpdef look_at(facts, product, long long second):
     put_field(new, VIEWED_CATEGORY, category)
     put_field(new, VIEWED_BRAND, brand)
     put_field(new, VIEWED_PRICE, price)
+
+
+cpdef looked(list viewed, str what, double since, double until):
+    cdef str inside = what + ".", category
+    cdef const unsigned char *bytes_
+    cdef Py_ssize_t at, size
+    cdef double look
+    cdef long many = 0
+    for at in range(len(viewed)):
+        one = viewed_at(viewed, at)
+        category = field(one, VIEWED_CATEGORY)
+        if <str>field(one, VIEWED_ID) == what or category == what or category.startswith(inside):
+            looks = <bytes>field(one, LOOKS)
+            bytes_, size = <const unsigned char *>PyBytes_AS_STRING(looks), PyBytes_GET_SIZE(looks)
+            while size >= LOOK:
+                look = <double>(<uint32_t>bytes_[0] << 24 | bytes_[1] << 16 | bytes_[2] << 8 | bytes_[3])
+                many += since < look <= until
+                bytes_, size = bytes_ + LOOK, size - LOOK
+    return many
 
 
 cdef inline object viewed_at(list viewed, Py_ssize_t at):

@@ -7,6 +7,7 @@ comes off the lines added last before it: older ones may be in an order already.
 from collections.abc import Iterator
 from typing import Final
 
+from processors.compiled import compiled
 from processors.view import CartView, ItemView
 from schemas.event import MICROS
 from schemas.facts import CartFacts, Line, PosFacts
@@ -41,6 +42,7 @@ def open_lines(cart: CartFacts, pos: PosFacts | None) -> Iterator[tuple[Line, in
             yield line, pieces
 
 
+@compiled
 def what_is_left(cart: CartFacts) -> list[int]:
     """Pieces left of each line."""
     lines, left = cart.lines, [line.quantity for line in cart.lines]

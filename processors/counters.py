@@ -3,14 +3,14 @@
 from collections.abc import Callable, Iterable
 from typing import Final, cast
 
-from processors.looks import times
+from processors.looks import looked
 from processors.profile import at
 from processors.view import EventsView, SpentView, View
-from processors.windows import MONEY, WINDOWS, window
+from processors.windows import WINDOWS, window
 from schemas.codes import KEY_OF
 from schemas.customer import Customer
 from schemas.event import MICROS
-from schemas.facts import EventFacts
+from schemas.facts import MONEY, EventFacts
 
 EVER: Final = "ever"
 
@@ -54,14 +54,9 @@ def did(view: View, name: str, word: str) -> int:
 
 def views(view: View, what: str, word: str) -> int:
     """Looks at a product, or at products of a category and those below it (`a` holds `a.b`), of those remembered."""
-    clicks, inside, now = view.of.clickstream, what + ".", view.now
+    clicks, now = view.of.clickstream, view.now
     since = -1.0 if word == EVER else now - WINDOWS[word]
-    return sum(
-        since < look <= now
-        for one in (clicks.viewed if clicks else ())
-        if what in (one.id, one.category) or one.category.startswith(inside)
-        for look in times(one)
-    )
+    return looked(clicks.viewed, what, since, now) if clicks else 0
 
 
 def bought(view: View, product: str) -> bool:

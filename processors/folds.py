@@ -15,13 +15,14 @@ from processors.looks import look_at
 from processors.profile import complain, fewer_channels, hear, keep, meet, order, own_key, relate, tell
 from processors.tastes import count, like
 from processors.touches import number_of, touched
-from processors.windows import MONEY, put
+from processors.windows import put
 from schemas.codes import CODES, OWN
 from schemas.customer import Customer
 from schemas.event import ADDED, COMPLAINED, ORDERED, PLACES, PRODUCT_VIEWED, REFUNDED, REMOVED, SETTLED, Event
 from schemas.facts import (
     DAY,
     HOUR,
+    MONEY,
     NAME_MOST,
     OTHER,
     PLACES_MOST,

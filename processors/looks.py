@@ -4,6 +4,7 @@ How it works. Looks are kept back to the second in which the first product of to
 are forgotten, of whatever product. Seen so, forgetting depends on the looks alone, and what is forgotten stays so.
 """
 
+from collections.abc import Sequence
 from typing import Final
 
 from processors.compiled import compiled
@@ -22,6 +23,18 @@ def times(viewed: Viewed) -> list[int]:
     """All looks, oldest first."""
     looks = viewed.looks
     return [int.from_bytes(looks[at : at + WIDTH], "big") for at in range(0, len(looks), WIDTH)]
+
+
+@compiled
+def looked(viewed: Sequence[Viewed], what: str, since: float, until: float) -> int:
+    """Looks at a product, or at products of a category and those below it (`a` holds `a.b`), after `since`."""
+    inside = what + "."
+    return sum(
+        since < look <= until
+        for one in viewed
+        if what in (one.id, one.category) or one.category.startswith(inside)
+        for look in times(one)
+    )
 
 
 def order(viewed: Viewed) -> tuple[bytes, str]:

@@ -11,9 +11,8 @@ from collections.abc import Iterable, Iterator
 from typing import Final
 
 from processors.compiled import compiled
-from schemas.facts import DAY, DAYS_MOST, HOUR, HOURS_MOST, MINUTES, MINUTES_MOST, Cell, EventFacts
+from schemas.facts import DAY, DAYS_MOST, HOUR, HOURS_MOST, MINUTES, MINUTES_MOST, MONEY, Cell, EventFacts
 
-MONEY: Final = "$"
 WINDOWS: Final = {"hour": 3600.0, "day": 86_400.0, "week": 7 * 86_400.0, "month": 30 * 86_400.0}
 """Word -> seconds."""
 
@@ -107,7 +106,13 @@ def cells_since(facts: EventFacts, since: float, now: float) -> Iterator[dict[st
 def window(all_facts: Iterable[EventFacts], now: float, word: str, key: str = "") -> int:
     """How many of one key in a window; of all events where there is none. To the bucket: a window's first one counts
     only when all of it lies in the window."""
-    since, sum_ = now - WINDOWS[word], 0
+    return counted(all_facts, now - WINDOWS[word], now, key)
+
+
+@compiled
+def counted(all_facts: Iterable[EventFacts], since: float, now: float, key: str) -> int:
+    """The same, of the buckets that begin after `since`, and not after `now`."""
+    sum_ = 0
     for facts in all_facts:
         for counts in cells_since(facts, since, now):
             sum_ += counts.get(key, 0) if key else sum(counts.values()) - counts.get(MONEY, 0)

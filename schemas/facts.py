@@ -59,6 +59,8 @@ DAY: Final = 86_400
 """Seconds of a bucket of `minutes`, `hours`, `days`."""
 MONTH: Final = 30 * DAY
 """Seconds of a month of likes."""
+MONEY: Final = "$"
+"""The key of micros among counters by time."""
 MINUTES_MOST: Final = 12
 HOURS_MOST: Final = 24
 DAYS_MOST: Final = 30

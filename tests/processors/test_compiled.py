@@ -13,21 +13,22 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.json import decode, encode
 
+from processors.carts import what_is_left
 from processors.compiled import COMPILED, TWINS
 from processors.decide import Decider
 from processors.folds import folds, tallying
 from processors.hearing import take
 from processors.intent import FEATURES, score, warm
-from processors.looks import look_at
+from processors.looks import look_at, looked
 from processors.playbook import read_playbook
 from processors.seen import repeated
 from processors.tastes import count, like
 from processors.touches import touched
-from processors.windows import put
+from processors.windows import WINDOWS, counted, put
 from schemas.codes import PLACES
 from schemas.customer import Intent
 from schemas.event import Event, Product
-from schemas.facts import CartFacts, ClickFacts, PosFacts, Seen, Viewed
+from schemas.facts import CartFacts, ClickFacts, Line, PosFacts, Seen, Taken, Viewed
 from schemas.families import ALL, FAMILIES
 from schemas.playbook import IntentModel
 from tests.conftest import CI, PURE
@@ -134,6 +135,11 @@ def test_put(puts: list[tuple[int, str, int]]) -> None:
         same(put, facts, SECOND + second, key, amount)
     for second, key, amount in sorted(puts):
         same(put, facts, SECOND + 50 * DAY + second, key, amount)
+    for second, key, _ in puts:
+        now = SECOND + 50 * DAY + second
+        for length in WINDOWS.values():
+            same(counted, [facts, ClickFacts()], now - length, now, key)
+            same(counted, [facts], now - length, now, "")
 
 
 @both
@@ -173,7 +179,9 @@ def test_count(words: list[str], most: int) -> None:
         same(count, numbers, len(word) * ord(word[0]), most)
 
 
-WORD = st.sampled_from(["", "a", "ä", "日本", "x" * 64, "x" * 81]) | st.text("abcdefghijklmnopqrstuvwxyz", max_size=1)
+WORD = st.sampled_from(["", "a", "a.b", "a.b.c", "ä", "日本", "x" * 64, "x" * 81]) | st.text(
+    "abcdefghijklmnopqrstuvwxyz", max_size=1
+)
 PRODUCT = st.builds(
     Product,
     st.integers(0, 30).map(str) | WORD,
@@ -197,6 +205,26 @@ def test_look_at(looks: list[tuple[Product, int]]) -> None:
     facts = ClickFacts()
     for product, second in looks:
         same(look_at, facts, product, second)
+
+
+@both
+@given(LOOKS, WORD, st.integers(0, 200))
+def test_looked(looks: list[tuple[Product, int]], what: str, until: int) -> None:
+    facts = ClickFacts()
+    for product, second in looks:
+        look_at(facts, product, (SECOND + second) % 2**32)
+    for word in (what, "a", "a.b", *(one.id for one in facts.viewed)):
+        same(looked, facts.viewed, word, SECOND + until - 60.0, SECOND + until)
+        same(looked, facts.viewed, word, -1.0, SECOND + until + 0.5)
+
+
+ID, AT, PIECES = st.sampled_from("abc"), st.floats(0, 9), st.integers(0, 4)
+
+
+@both
+@given(st.lists(st.builds(Line, AT, ID, PIECES, PIECES, ID)), st.lists(st.builds(Taken, AT, ID, PIECES)))
+def test_what_is_left(lines: list[Line], taken: list[Taken]) -> None:
+    same(what_is_left, CartFacts(lines=sorted(lines), taken=sorted(taken)))
 
 
 @both
