@@ -88,10 +88,10 @@ class RedisCluster:
     """Three primaries that share the hash slots."""
 
     def __init__(self, binary: str, folder: Path) -> None:
-        options = ["--cluster-enabled", "yes"]
+        options = ["--cluster-enabled", "yes", "--appendonly", "yes"]
+        options += ["--appendfsync", "always"]  # else a killed one may lack what it answered: a slow disk puts it off
         self.servers = [
-            RedisServer(binary, folder / str(n), *options, "--appendonly", "yes", "--cluster-port", str(free_port()))
-            for n in range(3)
+            RedisServer(binary, folder / str(n), *options, "--cluster-port", str(free_port())) for n in range(3)
         ]
 
     @property
