@@ -21,6 +21,7 @@ from aiokafka.errors import CorruptRecordException
 
 from processors.turn import Record
 from schemas.topics import TRIGGERS
+from streams.engine.codec import Fetching
 from streams.engine.leaders import Leaders
 from streams.kafka import bounds
 
@@ -81,6 +82,7 @@ class Fetcher(fetcher.Fetcher):
         asked = time.time()
         places = [(name, part[0]) for name, parts in request.topics for part in parts]
         proven = {place for place in places if self.leaders.knows(place, node_id)}
+        request.__class__ = Fetching
         needs_wakeup = await super()._proc_fetch_request(assignment, node_id, request)
         self.answered[node_id] = time.monotonic()
         for place in places:
