@@ -135,5 +135,8 @@ class Line:
             self._connection = self._pool.make_connection()
         await self._connection.disconnect(nowait=True)
         await self._connection.connect()
-        self._wire = Wire(self._connection._writer.transport, self._timeout)
+        transport = self._connection._writer.transport
+        if transport.is_closing():  # its end was told to redis-py's protocol, and will not be to ours
+            raise ConnectionError("the connection was closed")
+        self._wire = Wire(transport, self._timeout)
         return self._wire
