@@ -156,10 +156,10 @@ class Settings(BaseSettings):
     )
     fetch_wait_ms: int = Field(100, ge=1, description="longest wait of a fetch for new records, ms")
     pause_ms: float = Field(
-        0.0,
+        5.0,
         ge=0.0,
         le=100.0,
-        description="pause between an answer of Kafka and the next fetch, ms: less CPU for a little latency",
+        description="pause after a fetch that brought records, ms: fewer and larger turns; after a rest nothing waits",
     )
     turn_records: int = Field(10_000, ge=1, description="most records in a turn")
     room_records: int = Field(10_000, ge=1, description="records waiting in a partition before its fetches pause")

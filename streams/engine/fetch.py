@@ -21,8 +21,9 @@ from aiokafka.errors import CorruptRecordException
 
 from processors.turn import Record
 from schemas.topics import TRIGGERS
+from streams.engine.codec import Fetching
 from streams.engine.leaders import Leaders
-from streams.kafka import bounds
+from streams.kafka import Place, bounds
 
 Ends = dict[tuple[str, int], tuple[float, int]]
 """(topic, partition) -> (when asked, where the log ended); written by the consumer's thread, read by partitions. Topics
@@ -53,9 +54,10 @@ class Fetcher(fetcher.Fetcher):
     """Name in Kafka -> topic."""
     leaders: Leaders
     pause: float
-    """Seconds between an answer of a broker and the next question: what comes meanwhile comes together."""
+    """Seconds between an answer with records and the next question to that broker: what comes meanwhile comes
+    together, in fewer and larger turns. After an answer without any the next question is asked at once."""
     answered: dict[int, float]
-    """Broker -> when it answered last."""
+    """Broker -> when it last had records."""
 
     @classmethod
     def adopt(cls, plain: fetcher.Fetcher, ends: Ends, names: Mapping[str, str], pause: float) -> None:
@@ -81,23 +83,29 @@ class Fetcher(fetcher.Fetcher):
         asked = time.time()
         places = [(name, part[0]) for name, parts in request.topics for part in parts]
         proven = {place for place in places if self.leaders.knows(place, node_id)}
+        request.__class__ = Fetching
         needs_wakeup = await super()._proc_fetch_request(assignment, node_id, request)
-        self.answered[node_id] = time.monotonic()
+        if needs_wakeup:
+            self.answered[node_id] = time.monotonic()
+        self._note(assignment, node_id, asked, places, proven)
+        return needs_wakeup
+
+    def _note(self, assignment, node_id, asked: float, places: list[Place], proven: set[Place]) -> None:  # type: ignore[no-untyped-def]
+        """What the answer says of the ends of the logs."""
+        ends, names, since = self.ends, self.names, int(asked * 1000)
         for place in places:
-            state = assignment.state_value(TopicPartition(*place))
+            state = assignment.state_value(place)  # to a dict a pair is the TopicPartition that equals it
             if state is None:
                 continue  # not ours any more
-            answered = state.timestamp is not None and state.timestamp >= int(asked * 1000)
-            if not answered:
-                self.leaders.doubt(place)
+            if state.timestamp is None or state.timestamp < since:
+                self.leaders.doubt(place)  # no answer
             elif place in proven and self.leaders.knows(place, node_id):
                 # In an input a stranger's open transaction would hold the stable offset back though the records are in
                 # the log; in `triggers` our own open one must not look like unread records.
-                topic = self.names[place[0]]
-                self.ends[topic, place[1]] = asked, state.lso if topic == TRIGGERS else state.highwater
+                topic = names[place[0]]
+                ends[topic, place[1]] = asked, state.lso if topic == TRIGGERS else state.highwater
             else:
                 self.leaders.want(place)
-        return needs_wakeup
 
     async def take(self, wanted: set[TopicPartition], timeout: float) -> dict[TopicPartition, Fetch]:
         """What has arrived of `wanted`, waiting up to `timeout` seconds for the first. Raises KafkaError."""

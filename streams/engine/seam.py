@@ -103,7 +103,8 @@ class SeamConsumer(driver.Consumer):
         if not self.flow_active:
             await self.wait(self.can_resume_flow)
         active = self._get_active_partitions()
-        wanted = {tp for tp in active if seam.crew.has_room(tp.partition)}
+        roomy = {number for number in {tp.partition for tp in active} if seam.crew.has_room(number)}
+        wanted = {tp for tp in active if tp.partition in roomy}
         if not wanted:
             await asyncio.sleep(0.002 if active else 0.1)
             return

@@ -1,6 +1,7 @@
 """Who looks on: metrics and log lines. It changes nothing."""
 
 import time
+from collections import Counter
 from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +24,8 @@ class Telemetry:
     def __init__(self, worker: "Worker") -> None:
         self._worker = worker
         self._metrics = Metrics(ENGINE)
+        self._counted: Counter[str] = Counter()
+        """What commits counted since somebody looked: there are many, and who looks is seldom."""
 
     def turned(self, partition: int, turn: Turn[Any], records: int) -> None:
         self._metrics("turn_records").observe(records)
@@ -32,16 +35,8 @@ class Telemetry:
     def committed(self, partition: int, turn: Turn[Any], seconds: float) -> None:
         self._metrics("commit_seconds").observe(seconds)
         for name, count in turn.counts.items():
-            kind, _, rest = name.partition(":")
-            first, _, second = rest.partition(":")
-            if kind in ("applied", "duplicate", "erased"):
-                self._metrics("events_total", first, kind).inc(count)
-            elif kind == "trigger" and count > 0:
-                self._metrics("triggers_total", first).inc(count)
-            elif kind == "refused" and count > 0:
-                self._metrics("refusals_total", first, second).inc(count)
-            elif kind == "timer":
-                self._metrics("timers_total", first).inc(count)
+            if count > 0:
+                self._counted[name] += count
         if turn.revoked:
             self._metrics("revoked_total").inc(len(turn.revoked))
 
@@ -70,6 +65,7 @@ class Telemetry:
 
     def expose(self) -> bytes:
         """What Prometheus scrapes: what was counted, and how things stand."""
+        self._tell_counts()
         partitions = self._worker.partitions.values()
         self._metrics("partitions", "assigned").set(len(partitions))
         self._metrics("partitions", "ready").set(sum(p.ready for p in partitions))
@@ -80,3 +76,17 @@ class Telemetry:
         oldest = min((p.term.inbox.caught_up() for p in partitions if p.term), default=0.0)
         self._metrics("caught_up_seconds").set(max(0.0, time.time() - oldest) if oldest else 0.0)
         return self._metrics.expose()[0]
+
+    def _tell_counts(self) -> None:
+        for name, count in self._counted.items():
+            kind, _, rest = name.partition(":")
+            first, _, second = rest.partition(":")
+            if kind in ("applied", "duplicate", "erased"):
+                self._metrics("events_total", first, kind).inc(count)
+            elif kind == "trigger":
+                self._metrics("triggers_total", first).inc(count)
+            elif kind == "refused":
+                self._metrics("refusals_total", first, second).inc(count)
+            elif kind == "timer":
+                self._metrics("timers_total", first).inc(count)
+        self._counted.clear()

@@ -1,7 +1,8 @@
 """The Redis we talk to, one server or a cluster: asks until there is a definite answer, and looks whether it is fit.
 
 How it works. Every command we send may be sent twice, so an error that can pass is answered by asking again, in place,
-after a random pause of up to two seconds. redis-py's own retries are off: they would end.
+after a random pause of up to two seconds. redis-py's own retries are off: they would end. Calls of our functions to one
+server, and those are the many, share one connection (`line.py`); all else goes through redis-py's pool.
 """
 
 import asyncio
@@ -24,6 +25,7 @@ from redis.exceptions import (
     RedisError,
 )
 
+from streams.state.line import Line
 from streams.state.outage import Outage, passes
 from streams.state.store import Unavailable, Unfit
 
@@ -32,6 +34,7 @@ CONNECT_SECONDS = 4.0  # outlasts two lost first packets (resent after 1 s and 3
 PRIMARY_SECONDS = 5.0  # how long to wait for one primary before looking who is primary now
 CONNECTIONS = 10_000  # no limit of ours: a partition has three calls under way at most
 OLDEST = (7, 0)
+CALLS = ("FCALL", "FCALL_RO")
 REFUSED = (AuthenticationError, AuthorizationError, NoPermissionError, RedisClusterException)
 
 
@@ -52,7 +55,9 @@ class Server:
             "socket_keepalive": True,
             "max_connections": CONNECTIONS,
         }
-        self._client: Any = (RedisCluster if self.clustered else Redis).from_url(url, **options)
+        kind: Any = RedisCluster if self.clustered else Redis
+        self._client = kind.from_url(url, **options)
+        self._line = None if self.clustered else Line(self._client.connection_pool, timeout)
 
     async def ask(self, key: str, *command: Any, patience: float | None = None) -> Any:
         """The definite answer to a command on `key`. Raises Unavailable after `patience` seconds, Unfit when we are not
@@ -67,6 +72,8 @@ class Server:
         await self._ask_primaries(("FUNCTION", "LOAD", "REPLACE", library), patience)
 
     async def close(self) -> None:
+        if self._line:
+            await self._line.close()
         await self._client.aclose()
         if self.clustered:  # redis-py forgets the nodes it knew when it is closed while looking for the cluster
             await self._client.nodes_manager.aclose()
@@ -128,7 +135,8 @@ class Server:
             del tries[0]
         tries.append(error)
         self.outage.explain(_name(command), error)
-        if isinstance(error, (ReadOnlyError, ClusterDownError)) and not self.clustered:
+        if isinstance(error, (ReadOnlyError, ClusterDownError)) and self._line:
+            self._line.hang_up()
             await self._client.connection_pool.disconnect(inuse_connections=False)  # the name may lead elsewhere by now
         await asyncio.sleep(random.uniform(0, min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** len(tries))))
 
@@ -142,6 +150,8 @@ class Server:
             raise ConnectionError("the connection was closed") from error
 
     async def _route(self, target: Any, command: tuple[Any, ...]) -> Any:
+        if self._line and command[0] in CALLS:
+            return await self._line.ask(command)
         if not self.clustered:
             return await self._client.execute_command(*command)
         # redis-py would send a function call twice, the first time to ask the server which keys are in it
