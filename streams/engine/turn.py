@@ -233,6 +233,7 @@ class Turns:
         if gathered.judged is not None and not self.ready:
             leaving = self._pending
         answer = asyncio.create_task(self._slot.commit(commit))
+        answer.add_done_callback(heard)
         self._flight = Flight(commit, answer, leaving, wanted, dict(self._written), turn, self.world.now())
         self.world.watch.turned(self.partition, turn, sum(len(fetch.records) for _, fetch in gathered.batches))
 
@@ -308,3 +309,9 @@ class Turns:
         surplus = len(customers) - max(most, sum(key in customers for key in keep))
         for key in list(islice(customers, surplus)):
             del customers[key]
+
+
+def heard(answer: "asyncio.Task[Committed]") -> None:
+    """A term that ends leaves its commit in flight: what became of it interests nobody, and asyncio need not log it."""
+    if not answer.cancelled():
+        answer.exception()
