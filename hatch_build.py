@@ -1,4 +1,4 @@
-"""Compiles `processors/_core.pyx` for a wheel or an editable install. Without a C compiler or Python's headers the
+"""Compiles the cores (`_core.pyx`) for a wheel or an editable install. Without a C compiler or Python's headers the
 wheel is a pure one: the same functions in Python, at several times their price."""
 
 import os
@@ -12,25 +12,27 @@ from typing import Any
 
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
-CORE = "processors/_core"
+CORES = ("processors/_core", "schemas/wire/_core")
 EXACT = "-ffp-contract=off"  # a fused multiply-add rounds once instead of twice: other floats than Python's
 
 
-class Core(BuildHookInterface[Any]):
+class Cores(BuildHookInterface[Any]):
     """Hatchling calls it before it packs a wheel."""
 
     PLUGIN_NAME = "custom"
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
-        place = f"{CORE}{sysconfig.get_config_var('EXT_SUFFIX')}"
-        Path(place).unlink(missing_ok=True)
+        places = [f"{core}{sysconfig.get_config_var('EXT_SUFFIX')}" for core in CORES]
+        for place in places:
+            Path(place).unlink(missing_ok=True)
         if why := lacking():
-            self.app.display_warning(f"{CORE}.pyx is not compiled, Python serves: {why}")
+            self.app.display_warning(f"{', '.join(CORES)}: not compiled, Python serves: {why}")
             return
-        with tempfile.TemporaryDirectory() as scratch:
-            Path(place).write_bytes(compile_core(scratch).read_bytes())
+        for core, place in zip(CORES, places, strict=True):
+            with tempfile.TemporaryDirectory() as scratch:
+                Path(place).write_bytes(compiled(core, scratch).read_bytes())
         build_data["pure_python"], build_data["infer_tag"] = False, True
-        build_data["artifacts"].append(f"/{place}")
+        build_data["artifacts"] += [f"/{place}" for place in places]
 
 
 def lacking() -> str:
@@ -47,12 +49,12 @@ def lacking() -> str:
     return f"{compiler[0]} finds no Python.h in {headers}" if answer.returncode else ""
 
 
-def compile_core(scratch: str) -> Path:
+def compiled(core: str, scratch: str) -> Path:
     """The extension, made in a directory of its own."""
     from Cython.Build import cythonize
     from setuptools import Distribution, Extension
 
-    extension = Extension(CORE.replace("/", "."), [f"{CORE}.pyx"], extra_compile_args=[EXACT, "-g0"])
+    extension = Extension(core.replace("/", "."), [f"{core}.pyx"], extra_compile_args=[EXACT, "-g0"])
     made = Distribution({"ext_modules": cythonize(extension, build_dir=scratch, language_level=3, quiet=True)})
     command = made.get_command_obj("build_ext")
     command.build_lib = command.build_temp = scratch

@@ -17,6 +17,7 @@ import structlog
 from aiohttp import web
 from aiohttp.hdrs import EXPECT
 
+from schemas.wire.compiled import COMPILED
 from streams.collector import answers
 from streams.collector.intake import Intake
 from streams.collector.keys import Keyring
@@ -148,7 +149,7 @@ async def serve(settings: Settings, listening: Callable[[str], None] | None = No
     sending = asyncio.create_task(producer.run())
     try:
         url = await listen(runner, settings)
-        structlog.get_logger().info("collector listens", url=url)
+        structlog.get_logger().info("collector listens", url=url, wire="compiled" if COMPILED else "Python")
         if listening:
             listening(url)
         gc.freeze()

@@ -54,7 +54,7 @@ class Intake:
             if len(body) > held:
                 held += self._budget.take(len(body) - held)
             calls, key = await self._read(body, type, key)
-            self._keyring.charge(key, len(calls.items))
+            self._keyring.charge(key, len(calls))
             sent = request.headers.get("SentAt")
             sender = wire.Sender(time.time(), key.source, key.server, _make_id, historical, sent, self._prover)
             await self._commit(*wire.convert(calls, sender), key.source)

@@ -1,5 +1,6 @@
-"""On the path of a process whose fold shall not be the compiled one (`pytest --pure`): Python runs it at its start."""
+"""On the path of a process that shall not use compiled functions (`pytest --pure`): Python runs it at its start."""
 
 import sys
 
-sys.modules["processors._core"] = None  # type: ignore[assignment]
+for room in ("processors", "schemas.wire"):
+    sys.modules[f"{room}._core"] = None  # type: ignore[assignment]
