@@ -8,7 +8,7 @@ FROM ?= 1
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
-CORES := processors/_core.pyx schemas/wire/_core.pyx
+CORES := processors/_core.pyx schemas/wire/_core.pyx streams/collector/_core.pyx
 
 .PHONY: help install demo dev test sim faults lint bench clean
 .DEFAULT_GOAL := help

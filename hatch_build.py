@@ -12,7 +12,7 @@ from typing import Any
 
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
-CORES = ("processors/_core", "schemas/wire/_core")
+CORES = ("processors/_core", "schemas/wire/_core", "streams/collector/_core")
 EXACT = "-ffp-contract=off"  # a fused multiply-add rounds once instead of twice: other floats than Python's
 
 

@@ -2,5 +2,5 @@
 
 import sys
 
-for room in ("processors", "schemas.wire"):
+for room in ("processors", "schemas.wire", "streams.collector"):
     sys.modules[f"{room}._core"] = None  # type: ignore[assignment]
