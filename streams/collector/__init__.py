@@ -2,5 +2,6 @@
 
 A request's way: `intake` gathers key (`keys`) and body (`body`), `schemas.wire` decides what it holds, `producer`
 commits it to Kafka, in rounds (`round`) of batches (`packing`) over a connection (`line`, `request`);
-`answers` says so. `app` ties them to routes and to the life of the process.
+`answers` says so. Plain requests go this way from the connection itself (`front`), all others through aiohttp; `app`
+ties them to routes and to the life of the process.
 """
