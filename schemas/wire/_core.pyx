@@ -130,14 +130,16 @@ cdef class Scan:
     cdef Call *calls
     cdef Member *members
     cdef int many, room, members_many, members_room
+    cdef Py_ssize_t most
     cdef dict odd  # number of an event -> what the twin read of it
     cdef str type
     cdef bytes spelled
     cdef readonly object sent_at, context
     cdef readonly str write_key
 
-    def __cinit__(self, bytes body, str type):
-        self.body, self.type, self.spelled, self.odd, self.write_key = body, type, type.encode(), {}, ""
+    def __cinit__(self, bytes body, str type, Py_ssize_t most):
+        self.body, self.type, self.spelled, self.most = body, type, type.encode(), most
+        self.odd, self.write_key = {}, ""
 
     def __dealloc__(self):
         free(self.calls)
@@ -231,6 +233,8 @@ cdef class Scan:
         """One event, from its brace on. What the twin shall read is read by it here."""
         cdef Value name
         cdef int role, seen = 0
+        if self.many == self.most:
+            return NULL
         if self.many == self.room:
             self.room = self.room * 2 + 32
             self.calls = <Call *>larger(self.calls, self.room * sizeof(Call))
@@ -342,14 +346,14 @@ cdef bint is_utf8(bytes body):
 
 
 def read_batch(bytes body, Py_ssize_t event_bytes, Py_ssize_t most):
-    cdef Scan scan = Scan(body, "")
-    if is_utf8(body) and scan.batch(event_bytes) and scan.many <= most:
+    cdef Scan scan = Scan(body, "", most)
+    if is_utf8(body) and scan.batch(event_bytes):
         return scan
     return calls_.read_batch(body, event_bytes, most)
 
 
 def read_call(bytes body, str type, Py_ssize_t event_bytes):
-    cdef Scan scan = Scan(body, type)
+    cdef Scan scan = Scan(body, type, 1)
     if len(body) <= event_bytes and is_utf8(body) and scan.call(event_bytes):
         return scan
     return calls_.read_call(body, type, event_bytes)

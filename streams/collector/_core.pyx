@@ -44,6 +44,7 @@ cdef extern from *:
 cdef enum:
     HEADER = 61
     SUMMED = 21  # the checksum is of what comes from here on
+    ROOM = 4096  # bytes of a batch that has just begun
     OVERHEAD = 40  # most bytes of a record beside key, value and headers
 
 cdef bint FAST = has_crc32c()
@@ -118,7 +119,7 @@ cdef class Batch:
         for name, held in spelled:
             most += 10 + len(<bytes>name) + len(<bytes>held)
         if self.size + most > self.room:
-            self.room = (self.size + most) * 2
+            self.room = max((self.size + most) * 2, ROOM)
             w = <char *>realloc(self.at, self.room)
             if w == NULL:
                 raise MemoryError()

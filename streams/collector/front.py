@@ -265,6 +265,8 @@ class Front(asyncio.Protocol):
         """The connection to aiohttp, with what is not answered."""
         transport, held = self._transport, self._held
         self._leave()
+        if len(held) > HELD_MOST:
+            transport.resume_reading()
         behind = self._server.behind()
         transport.set_protocol(behind)
         behind.connection_made(transport)

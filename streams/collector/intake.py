@@ -3,6 +3,7 @@
 import asyncio
 import time
 import uuid
+from collections import Counter
 from typing import TYPE_CHECKING, Final
 
 import structlog
@@ -170,10 +171,7 @@ class Intake:
             self._metrics("dead_letters_total", "http", item.fault.reason).inc()
 
     def _count(self, records: list[wire.Record], source: str) -> None:
-        counts: dict[str, int] = {}
-        for topic, _, _ in records:
-            counts[topic] = counts.get(topic, 0) + 1
-        for topic, count in counts.items():
+        for topic, count in Counter([topic for topic, _, _ in records]).items():
             self._metrics("events_received_total", source, topic).inc(count)
 
     async def _pens(self, records: list[wire.Record], letters: list[Letter]) -> "dict[bytes, Pen]":
