@@ -20,7 +20,8 @@ from aiohttp.hdrs import EXPECT
 
 from schemas.wire.compiled import COMPILED
 from streams.collector import answers
-from streams.collector.front import Route, Server
+from streams.collector.front import Server
+from streams.collector.heads import Route
 from streams.collector.intake import Intake
 from streams.collector.keys import Keyring
 from streams.collector.producer import Producer

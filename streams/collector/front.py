@@ -10,103 +10,27 @@ Kafka does not acknowledge, and what HTTP allows is nobody's worry here: a form 
 import asyncio
 import re
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from email.utils import formatdate
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from aiohttp import web
 from aiohttp.http import SERVER_SOFTWARE
-from msgspec import Struct
 
 from streams.collector import answers
-from streams.collector.intake import Intake
-from streams.collector.keys import named_key
-
-if TYPE_CHECKING:
-    from streams.collector.intake import Begun
+from streams.collector.heads import Heads, Route
+from streams.collector.intake import Begun, Intake
 
 HEAD_MOST: Final = 8_190
 """Bytes of a head; aiohttp takes as many a line."""
-HEADS_MOST: Final = 1_000
-"""Heads that are kept."""
 HELD_MOST: Final = 65_536
 """Bytes that may wait for their rest, or for the answer to those before them. What is larger is aiohttp's."""
 WHOLE_SECONDS: Final = 1.0
 """How long a request may take to be whole, until it is aiohttp's."""
 END: Final = b"\r\n\r\n"
-_NAME: Final = re.compile(rb"[A-Za-z][A-Za-z0-9-]*")
-_VALUE: Final = re.compile(rb"[\x20-\x7e]*")
-_SIZE: Final = re.compile(rb"\r\ncontent-length: ?([1-9][0-9]{0,8})(?=\r\n|\Z)", re.IGNORECASE)
-_ODD: Final = frozenset(
-    (
-        b"content-length",
-        b"transfer-encoding",
-        b"expect",
-        b"upgrade",
-        b"connection",
-        b"te",
-        b"trailer",
-        b"proxy-connection",
-    )
-)
-_READ: Final = {b"authorization": "Authorization", b"x-write-key": "X-Write-Key", b"sentat": "SentAt"}
-
-
-class Route(Struct, frozen=True):
-    """What a path takes, as `Intake.take` is told it."""
-
-    type: str
-    historical: bool
-    seconds: Callable[[str], Any]
-    """Status -> the metric of how long it took."""
-
-
-class Head(Struct, frozen=True):
-    """A plain request's head, but for the length of its body."""
-
-    route: Route
-    secret: str
-    """The write key, empty where the head names none."""
-    sent: str | None
-    """The header SentAt."""
-
-
-class Heads(dict[bytes, Head | None]):
-    """Heads that were read, without the lengths of their bodies: a sender repeats its own."""
-
-    def __init__(self, routes: Mapping[bytes, Route]) -> None:
-        super().__init__()
-        self._routes = routes
-
-    def __missing__(self, head: bytes) -> Head | None:
-        if len(self) >= HEADS_MOST:
-            self.clear()
-        found = self[head] = read_lines(head, self._routes)
-        return found
-
-
-def read_lines(head: bytes, routes: Mapping[bytes, Route]) -> Head | None:
-    """None: not plain. `head`: without the line that tells the length."""
-    first, *lines = head.split(b"\r\n")
-    route = routes.get(first)
-    if route is None:
-        return None
-    headers, hosts = dict[str, str](), 0
-    for line in lines:
-        name, colon, value = line.partition(b":")
-        if not colon or not _NAME.fullmatch(name) or not _VALUE.fullmatch(value):
-            return None
-        name, value = name.lower(), value.strip(b" ")
-        if name in _READ:
-            if _READ[name] in headers:
-                return None
-            headers[_READ[name]] = value.decode("ascii")
-        elif name == b"host":
-            hosts += 1
-        elif name in _ODD and (name, value.lower()) != (b"connection", b"keep-alive"):
-            return None
-    return Head(route, named_key(headers, {}), headers.get("SentAt")) if hosts == 1 else None
+SIZE: Final = re.compile(rb"\r\ncontent-length: ?([1-9][0-9]{0,8})(?=\r\n|\Z)", re.IGNORECASE)
+"""The line of a head that tells the length of the body."""
 
 
 class Server(web.Server):
@@ -211,7 +135,7 @@ class Front(asyncio.Protocol):
         """Begin the next request, or wait for its rest, or give all to aiohttp."""
         began, held, intake = time.perf_counter(), self._held, self._server.intake
         end = held.find(END, 0, HEAD_MOST)
-        sized = _SIZE.search(held, 0, end) if end > 0 else None
+        sized = SIZE.search(held, 0, end) if end > 0 else None
         head = self._server.heads[held[: sized.start()] + held[sized.end() : end]] if sized else None
         begun = None
         if head and sized:

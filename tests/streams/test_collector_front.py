@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from streams.collector import app, front
+from streams.collector import app, front, heads
 from streams.collector.round import NotTaken
 from tests.streams.collecting import BROWSER, SERVER, Site, batch, site, track
 from tests.streams.test_collector_connections import connected, ended, post
@@ -54,7 +54,7 @@ def alone(monkeypatch: pytest.MonkeyPatch) -> None:
     ],
 )
 def test_heads_that_are_not_plain(line: str) -> None:
-    assert front.read_lines(f"POST /v1/batch HTTP/1.1\r\nHost: x\r\n{line}".encode(), ROUTES) is None
+    assert heads.read_lines(f"POST /v1/batch HTTP/1.1\r\nHost: x\r\n{line}".encode(), ROUTES) is None
 
 
 @pytest.mark.parametrize(
@@ -69,22 +69,22 @@ def test_heads_that_are_not_plain(line: str) -> None:
     ],
 )
 def test_requests_that_are_not_plain(first: str) -> None:
-    assert front.read_lines(f"{first}\r\nHost: x".encode(), ROUTES) is None
-    assert front.read_lines(first.encode(), ROUTES) is None
+    assert heads.read_lines(f"{first}\r\nHost: x".encode(), ROUTES) is None
+    assert heads.read_lines(first.encode(), ROUTES) is None
 
 
 def test_a_plain_head() -> None:
     lines = "POST /v1/batch HTTP/1.1\r\nHost: x\r\nauthorization: Basic azo=\r\nConnection: Keep-Alive\r\nSentAt:  s "
-    head = front.read_lines(lines.encode(), ROUTES)
+    head = heads.read_lines(lines.encode(), ROUTES)
     assert head and (head.secret, head.sent) == ("k", "s")
 
 
 def test_heads_are_forgotten_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(front, "HEADS_MOST", 10)
-    heads = front.Heads(ROUTES)
+    monkeypatch.setattr(heads, "HEADS_MOST", 10)
+    known = heads.Heads(ROUTES)
     for number in range(25):
-        assert heads[b"POST /v1/batch HTTP/1.1\r\nHost: %d" % number]
-        assert len(heads) <= 10
+        assert known[b"POST /v1/batch HTTP/1.1\r\nHost: %d" % number]
+        assert len(known) <= 10
 
 
 BODIES = [
