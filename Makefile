@@ -8,6 +8,7 @@ FROM ?= 1
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
+CORES := $(foreach kind,pyx pxd pxi,$(wildcard */*.$(kind) */*/*.$(kind)))
 
 .PHONY: help install demo dev test sim faults lint bench clean
 .DEFAULT_GOAL := help
@@ -15,7 +16,7 @@ INSTALLED := $(VENV)/.installed
 help:  ## this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
 
-install: $(INSTALLED)  ## install into .venv; does nothing unless pyproject.toml or the compiled core changed
+install: $(INSTALLED)  ## install into .venv; does nothing unless pyproject.toml or a compiled core changed
 
 demo: $(INSTALLED)  ## see it work: sends events, shows triggers
 	$(BIN)/kairos demo
@@ -42,12 +43,13 @@ faults: $(INSTALLED)  ## break it on purpose: make faults [RUNS=200] [SEED=1] [S
 	$(BIN)/python -m tests.faults.harness --runs $(or $(RUNS),200) --seed $(or $(SEED),1) --scenario "$(SCENARIO)" $(if $(REPORT),--report $(REPORT))
 
 clean:  ## remove what make and the tools made here
-	rm -rf $(VENV) processors/_*.so dist .kairos .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) dist .kairos .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	find schemas processors streams -name '*.so' -delete
 	find . -name __pycache__ -prune -exec rm -rf {} +
 
 # pip learned dependency groups in 25.1, and Debian's is older.
-# The compiled cores (processors/_*.pyx) are made by the install as well.
-$(INSTALLED): pyproject.toml hatch_build.py $(wildcard processors/_*.p[yx]*)
+# The compiled cores are made by the install as well.
+$(INSTALLED): pyproject.toml hatch_build.py $(CORES)
 	@if command -v uv >/dev/null; then \
 	  uv venv --quiet --allow-existing --python $(PYTHON) $(VENV) && \
 	  uv pip install --quiet --python $(BIN)/python --editable '.[embedded]' --group dev; \

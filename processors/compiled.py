@@ -5,9 +5,9 @@ it in the rare cases. Both give the same bytes; the tests of one are those of th
 """
 
 from collections.abc import Callable
-from importlib import import_module
-from types import ModuleType
 from typing import Any, Final, TypeVar
+
+from schemas.compiled import core
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -17,22 +17,14 @@ TWINS: Final[dict[str, Callable[..., Any]]] = {}
 
 def compiled_in(name: str) -> Callable[[F], F]:
     """Marks functions of a core: gives the compiled function of the same name, or the function itself."""
-    core = found(name)
+    found = core(f"processors.{name}")
 
     def compiled(twin: F) -> F:
         TWINS[twin.__name__] = twin
-        return twin if core is None else getattr(core, twin.__name__)
+        return twin if found is None else getattr(found, twin.__name__)
 
     return compiled
 
 
-def found(name: str) -> ModuleType | None:
-    """A core, where it was built. One that cannot be loaded is an error: nobody would notice that Python serves."""
-    try:
-        return import_module(f"processors.{name}")
-    except ModuleNotFoundError:
-        return None
-
-
-COMPILED: Final = found("_core") is not None
+COMPILED: Final = core("processors._core") is not None
 compiled = compiled_in("_core")

@@ -12,7 +12,7 @@ A test that asks for the fixture `parts` runs on each kind: `embedded` (Tansu an
 A server starts when a test first asks for it, so a test of Redis waits for no Kafka. What this machine has not got is
 left out and named at the end; with CI=true it is a failure.
 
-`pytest --pure`: all of it without the compiled core (`processors.compiled`), workers too.
+`pytest --pure`: all of it without the compiled cores (`_core` of a room), workers too.
 """
 
 import os

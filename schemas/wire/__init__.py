@@ -16,16 +16,17 @@ What is decided here:
   addresses only that there is one. Texts are cut at 512 characters; ids are refused, never cut.
 - **A name nobody knows** goes to clickstream as it came.
 
-`read_call` and `read_batch` read the bytes, `convert` makes records of what they found.
+`read_call` and `read_batch` read the bytes, `convert` makes records of what they found; where there was a compiler, a
+compiled core does both (`compiled`).
 """
 
 from schemas.wire.calls import Calls as Calls
-from schemas.wire.calls import read_batch as read_batch
-from schemas.wire.calls import read_call as read_call
+from schemas.wire.compiled import convert as convert
+from schemas.wire.compiled import read_batch as read_batch
+from schemas.wire.compiled import read_call as read_call
 from schemas.wire.records import Bad as Bad
 from schemas.wire.records import Record as Record
 from schemas.wire.records import Sender as Sender
-from schemas.wire.records import convert as convert
 from schemas.wire.values import FORBIDDEN as FORBIDDEN
 from schemas.wire.values import INVALID as INVALID
 from schemas.wire.values import OVERSIZE as OVERSIZE

@@ -117,6 +117,9 @@ class Calls(Struct):
     named: str = ""
     """The write key at the root."""
 
+    def __len__(self) -> int:
+        return len(self.items)
+
     @property
     def write_key(self) -> str:
         """At the root, else in the first call that names one; empty when none does."""

@@ -10,6 +10,7 @@ import signal
 import time
 import traceback
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 import orjson
@@ -17,7 +18,10 @@ import structlog
 from aiohttp import web
 from aiohttp.hdrs import EXPECT
 
+from schemas.wire.compiled import COMPILED
 from streams.collector import answers
+from streams.collector.front import Server
+from streams.collector.heads import Route
 from streams.collector.intake import Intake
 from streams.collector.keys import Keyring
 from streams.collector.producer import Producer
@@ -53,16 +57,29 @@ class Collector:
         self._routes = self._all()
 
     def runner(self) -> web.ServerRunner:
-        """What listens and serves: aiohttp without its router, which costs more than a look into a table. Bodies are
-        unpacked by their bytes, within bounds, so not here."""
-        server = web.Server(
+        """What listens and serves: a front for the plainest requests, and behind it aiohttp without its router, which
+        costs more than a look into a table. Bodies are unpacked by their bytes, within bounds, so not by aiohttp."""
+        server = Server(
             self._serve,
+            self._intake,
+            self._plain(),
+            KEEPALIVE_SECONDS,
             request_factory=self._request,
             access_log=None,
             auto_decompress=False,
-            keepalive_timeout=KEEPALIVE_SECONDS,
         )
         return web.ServerRunner(server, shutdown_timeout=self._settings.ack_seconds + 1)
+
+    def _plain(self) -> dict[bytes, Route]:
+        """First line of a plain request -> what takes it."""
+        routes = {f"/v1/{path}": (type, f"/v1/{type}", False) for path, type in CALLS.items()}
+        routes |= {path: ("", "/v1/batch", False) for path in BATCHES} | {IMPORT: ("", IMPORT, True)}
+        return {
+            f"POST {path} HTTP/1.1".encode(): Route(
+                type, historical, partial(self._metrics, "http_request_seconds", route)
+            )
+            for path, (type, route, historical) in routes.items()
+        }
 
     def _all(self) -> dict[tuple[str, str], Handler]:
         """Method and path -> what answers."""
@@ -148,7 +165,7 @@ async def serve(settings: Settings, listening: Callable[[str], None] | None = No
     sending = asyncio.create_task(producer.run())
     try:
         url = await listen(runner, settings)
-        structlog.get_logger().info("collector listens", url=url)
+        structlog.get_logger().info("collector listens", url=url, wire="compiled" if COMPILED else "Python")
         if listening:
             listening(url)
         gc.freeze()

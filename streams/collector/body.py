@@ -52,6 +52,11 @@ async def read_body(request: web.BaseRequest, limit: int) -> bytes:
         raise Refused(408, "slow", f"wanted the body within {READ_SECONDS:g} s") from None
     except (ConnectionError, web.RequestPayloadError):
         raise Refused(400, "unparsable", "wanted a whole body, got a part of it or broken chunks") from None
+    return unpacked(body, limit)
+
+
+def unpacked(body: bytes, limit: int) -> bytes:
+    """What it holds, where it is packed. Raises Refused."""
     return inflate(body, limit) if body.startswith(GZIP) else body
 
 

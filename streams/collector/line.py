@@ -9,9 +9,10 @@ import structlog
 from aiokafka import TopicPartition
 from aiokafka.client import AIOKafkaClient
 from aiokafka.errors import DuplicateSequenceNumber, KafkaError, LeaderNotAvailableError, for_code
-from aiokafka.protocol.produce import ProduceRequest
 
-from streams.collector.round import Batch, Round
+from streams.collector.packing import Batch
+from streams.collector.request import Produce
+from streams.collector.round import Round
 from streams.kafka import Place, connect, producer_id
 from streams.settings import Settings
 
@@ -27,7 +28,7 @@ UNKNOWN: Final = -1
 TAKEN: Final = (0, DuplicateSequenceNumber.errno)
 """Codes of what Kafka has: just now, or from a request whose answer was lost."""
 
-Packed = dict[Place, bytearray]
+Packed = dict[Place, bytes]
 """Batches, ready to be sent."""
 Faults = dict[Place, KafkaError]
 
@@ -58,15 +59,13 @@ class Line:
                 await self.client.force_metadata_update()
         return failed
 
-    def _packed(self, batch: Batch) -> bytearray:
+    def _packed(self, batch: Batch) -> bytes:
         """Its bytes. The sequence number lets Kafka know a batch that it is sent again."""
-        builder, place = batch.builder, batch.place
-        if self.idempotent:
-            first = self._sequences[place]
-            builder.set_producer_state(*self._producer, first)
-            self._sequences[place] = (first + batch.count) % SEQUENCES
-        packed: bytearray = builder.build()
-        return packed
+        if not self.idempotent:
+            return batch.build(*self._producer, -1)
+        first = self._sequences[batch.place]
+        self._sequences[batch.place] = (first + batch.count) % SEQUENCES
+        return batch.build(*self._producer, first)
 
     async def _ask(self, packed: Packed) -> Faults:
         """One request to each leader; what was not acknowledged, and why."""
@@ -86,11 +85,9 @@ class Line:
             return dict.fromkeys(packed, LeaderNotAvailableError())
         topics: defaultdict[str, list[tuple[int, bytes]]] = defaultdict(list)
         for (topic, partition), batch in packed.items():
-            topics[topic].append((partition, bytes(batch)))
+            topics[topic].append((partition, batch))
         try:
-            reply = await self.client.send(
-                leader, ProduceRequest(None, ALL_REPLICAS, self._timeout_ms, list(topics.items()))
-            )
+            reply = await self.client.send(leader, Produce(None, ALL_REPLICAS, self._timeout_ms, list(topics.items())))
         except KafkaError as exc:
             return dict.fromkeys(packed, exc)
         codes = {(topic, partition): code for topic, some in reply.topics for partition, code, *_ in some}

@@ -20,7 +20,8 @@ from aiokafka.errors import KafkaError
 from schemas.topics import CART, CLICKSTREAM, DEAD_LETTERS, FEEDBACK, KEYS, POS
 from schemas.wire import Record
 from streams.collector.line import Line, connect_line
-from streams.collector.round import Batch, Letter, NotTaken, Round
+from streams.collector.packing import Batch
+from streams.collector.round import Letter, NotTaken, Round
 from streams.metrics import Metrics
 from streams.settings import Settings
 

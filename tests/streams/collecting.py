@@ -3,7 +3,7 @@
 import asyncio
 import base64
 import json
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -58,8 +58,15 @@ class Kafka:
 class Site:
     """The running collector, and what to ask it with."""
 
-    def __init__(self, url: str, kafka: Kafka, collector: Collector, metrics: Metrics) -> None:
-        self.url, self.kafka, self.collector, self.metrics = url, kafka, collector, metrics
+    def __init__(
+        self,
+        url: str,
+        kafka: Kafka,
+        collector: Collector,
+        metrics: Metrics,
+        close: Callable[[], Coroutine[Any, Any, None]],
+    ) -> None:
+        self.url, self.kafka, self.collector, self.metrics, self.close = url, kafka, collector, metrics, close
 
     async def post(self, path: str, body: Any, key: str = SERVER, **headers: str) -> tuple[int, dict[str, str], Any]:
         """Status, headers and JSON of the answer. `body` is sent as it is when it is bytes."""
@@ -98,7 +105,7 @@ async def site(vault: Vault | None = None, **given: Any) -> AsyncIterator[Site]:
     runner = collector.runner()
     await runner.setup()
     try:
-        yield Site(await listen(runner, settings), kafka, collector, metrics)
+        yield Site(await listen(runner, settings), kafka, collector, metrics, runner.cleanup)
     finally:
         await runner.cleanup()
 
