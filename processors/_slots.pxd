@@ -17,7 +17,7 @@ cdef extern from *:
         return Py_XNewRef(value);
     }
 
-    /* Only ints, floats, strs and bytes: see above. */
+    /* Only ints, floats, strs and bytes: see `_core.pyx`. */
     static inline void put_field(PyObject *struct_, Py_ssize_t place, PyObject *value) {
         PyObject **at = (PyObject **)((char *)struct_ + place), *before = *at;
         *at = Py_NewRef(value);

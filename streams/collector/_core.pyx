@@ -114,16 +114,16 @@ cdef class Batch:
         cdef char head[OVERHEAD]
         cdef char *end = head + 2
         cdef char *w
-        cdef Py_ssize_t size, most = 0 if key is None else len(key)
+        cdef Py_ssize_t size, room, most = 0 if key is None else len(key)
         most += OVERHEAD + len(value)
         for name, held in spelled:
             most += 10 + len(<bytes>name) + len(<bytes>held)
         if self.size + most > self.room:
-            self.room = max((self.size + most) * 2, ROOM)
-            w = <char *>realloc(self.at, self.room)
+            room = max((self.size + most) * 2, ROOM)
+            w = <char *>realloc(self.at, room)
             if w == NULL:
                 raise MemoryError()
-            self.at = w
+            self.at, self.room = w, room
         # The record is written behind the longest length there may be, and moved to the end of its real one.
         w = self.at + self.size + 5
         w[0] = w[1] = 0  # attributes, time
