@@ -27,7 +27,7 @@ def main() -> None:
     uvloop.install()
     app = web.Application()
     app.add_routes([web.post("/v1/batch", take), web.get("/readyz", ready)])
-    web.run_app(app, host="127.0.0.1", port=int(sys.argv[1]), access_log=None, print=None)
+    web.run_app(app, host="127.0.0.1", port=int(sys.argv[1]), access_log=None, print=None, backlog=1024)
 
 
 if __name__ == "__main__":
