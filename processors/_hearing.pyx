@@ -9,7 +9,7 @@ from cpython.dict cimport PyDict_GetItemWithError
 from cpython.object cimport PyObject
 
 from processors._core cimport repeated, score as score_of, warm
-from processors._slots cimport IS, field, place, put_field
+from processors._slots cimport IS, IS_KIND_OF, field, place, put_field, sure
 
 from msgspec import DecodeError
 
@@ -28,29 +28,28 @@ from processors.proposals import Person, proposed
 from processors.zones import STEP, day_of
 from schemas.customer import Customer, Decisions, Identity, Sent, Waiting
 from schemas.event import Event, decode_event as decode
-from schemas.facts import ClickFacts, Did, EventFacts
+from schemas.facts import Did, EventFacts
 from schemas.identity import Side
 from schemas.trigger import trigger_id
 
 cdef Py_ssize_t CLICKS = place(Customer, "clickstream"), CART = place(Customer, "cart"), POS = place(Customer, "pos")
-cdef Py_ssize_t FEEDBACK = place(Customer, "feedback"), DECISIONS = place(Customer, "decisions")
-cdef Py_ssize_t IDENTITY = place(Customer, "identity"), FORGOTTEN = place(Customer, "forgotten")
-cdef Py_ssize_t OWNER = place(Identity, "owner"), WARMTH = place(Identity, "warmth")
+cdef Py_ssize_t DECISIONS = place(Customer, "decisions"), IDENTITY = place(Customer, "identity")
+cdef Py_ssize_t ERASURE = place(Customer, "erased"), FORGOTTEN = place(Customer, "forgotten")
+cdef Py_ssize_t OWNER = place(Identity, "owner")
 cdef tuple SIDES = tuple(place(Identity, topic) for topic in ("clickstream", "cart", "pos", "feedback"))
 cdef Py_ssize_t HELD = place(Side, "held"), SIDE_OWNER = place(Side, "owner"), CLOSED = place(Side, "closed")
 cdef Py_ssize_t INTENT = place(Decisions, "intent"), WAITING = place(Decisions, "waiting")
 cdef Py_ssize_t CONCLUDED = place(Decisions, "concluded"), SENT = place(Decisions, "sent")
 cdef Py_ssize_t LOOK = place(Decisions, "look"), DUE = place(Waiting, "due"), ARMED = place(Waiting, "armed")
 cdef Py_ssize_t SENT_ID = place(Sent, "id"), SENT_PLAY = place(Sent, "play")
-cdef Py_ssize_t DID = place(EventFacts, "did"), DID_AT = place(Did, "at"), ZONE = place(ClickFacts, "zone")
+cdef Py_ssize_t DID = place(EventFacts, "did"), DID_AT = place(Did, "at")
 cdef Py_ssize_t ID = place(Event, "id"), NAME = place(Event, "name"), TIME = place(Event, "time")
-cdef Py_ssize_t DWELL = place(Event, "dwell"), PRODUCTS = place(Event, "products")
+cdef Py_ssize_t DWELL = place(Event, "dwell")
 cdef Py_ssize_t ASKED = place(Listening, "asked"), STARTED = place(Listening, "started")
 cdef Py_ssize_t ENDED = place(Listening, "ended")
 cdef Py_ssize_t KEY = place(Person, "key"), OF = place(Person, "customer"), THEIRS = place(Person, "decisions")
 cdef Py_ssize_t WHEN = place(Compiled, "when"), OCCURRENCE = place(Compiled, "occurrence")
 cdef Py_ssize_t CLOSURE = place(Question, "closure")
-
 cdef Py_ssize_t NEXT = place(EventFacts, "next"), SEEN = place(EventFacts, "seen")
 cdef Py_ssize_t MARKER = place(Event, "marker"), ANONYMOUS = place(Event, "anonymous"), LINKS = place(Event, "links")
 cdef dict SIDE_OF = {topic: place(Identity, topic) for topic in ("clickstream", "cart", "pos")}
@@ -61,7 +60,7 @@ cdef object NOT_TOLD = object()
 
 
 cpdef take(hearing, turn, str topic, key, customer, records):
-    if not IS(customer, Customer) or customer.erased is not None:
+    if not IS(customer, Customer) or field(customer, ERASURE) is not None:
         return twins["take"](hearing, turn, topic, key, customer, records)
     facts_of_topic, fold = hearing.folds[topic]
     do, rules = hearing.react, hearing.rules
@@ -76,13 +75,15 @@ cpdef take(hearing, turn, str topic, key, customer, records):
         except (DecodeError, UnicodeDecodeError, RecursionError, TypeError) as wrong:
             refuse(turn, topic, record, *fault(record, wrong))
             continue
-        if customer.erased is not None:
+        if field(customer, ERASURE) is not None:
             erased += 1
             turn.late.add(key)
             erasing.late(Home(turn, record, key, customer), rules, topic, event)
             continue
         if facts is None:
             facts = facts_of_topic(customer)
+            if not IS_KIND_OF(facts, EventFacts):
+                raise TypeError(f"wanted facts of {topic}, got {facts!r}")
             seen = field(facts, SEEN)
             turn.changed.add(key)
         put_field(facts, NEXT, record.offset + 1)
@@ -95,9 +96,9 @@ cpdef take(hearing, turn, str topic, key, customer, records):
             identity_.mark(Home(turn, record, key, customer), leaving, topic, event, marker)
             facts, stands = None, True
             continue
-        known = field(customer, IDENTITY)
+        known = identity_of(customer)
         side = field(known, place_of_side) if known is not None else None
-        if side is not None and gone(field(side, SIDE_OWNER)):
+        if side is not None and gone(field(sure(side, Side), SIDE_OWNER)):
             erased += 1
             continue
         applied += 1
@@ -112,7 +113,7 @@ cpdef take(hearing, turn, str topic, key, customer, records):
             hearing, turn, key, customer, topic, event
         ):
             stands = True
-        known = field(customer, IDENTITY)
+        known = identity_of(customer)
         if known is not None and field(known, OWNER):
             parcels.hand_over(Home(turn, record, key, customer), topic)
     if leaving:
@@ -144,7 +145,7 @@ cpdef react(hearing, turn, key, customer, topic, event):
     feature = <object>found if found is not NULL else None
     found = PyDict_GetItemWithError(<dict?>hearing.listening, name)
     heard = <object>found if found is not NULL else None
-    standing, identity = hearing.standing, field(customer, IDENTITY)
+    standing, identity = hearing.standing, identity_of(customer)
     cdef bint stands = standing.needed and not (identity is not None and field(identity, OWNER))
     if feature is None and not dwell and heard is None and not stands:
         return False
@@ -152,7 +153,8 @@ cpdef react(hearing, turn, key, customer, topic, event):
     if decisions is None:
         decisions = customer.decisions = Decisions()
     now = turn.now
-    warm(field(decisions, INTENT), feature, dwell, time if <double>time <= <double>now else now, hearing.half_life)
+    at = time if <double>time <= <double>now else now
+    warm(field(sure(decisions, Decisions), INTENT), feature, dwell, at, hearing.half_life)
     if heard is None and not stands:
         return False
     person = Person(key, customer if is_whole(customer) else person_of(turn, key, customer), decisions)
@@ -163,16 +165,21 @@ cpdef react(hearing, turn, key, customer, topic, event):
     return stands
 
 
+cdef inline object identity_of(customer):
+    identity = field(customer, IDENTITY)
+    return None if identity is None else sure(identity, Identity)
+
+
 cdef bint is_whole(customer) except -1:
     """Whether all that is the person's is in one Customer: `processors.persons.alone`."""
-    identity = field(customer, IDENTITY)
+    identity = identity_of(customer)
     if identity is None:
         return True
     if field(identity, OWNER):
         return False
     for at in SIDES:
         side = field(identity, at)
-        if side is not None and (field(side, HELD) or field(side, SIDE_OWNER) or field(side, CLOSED)):
+        if side is not None and (field(sure(side, Side), HELD) or field(side, SIDE_OWNER) or field(side, CLOSED)):
             return False
     return True
 
@@ -182,7 +189,7 @@ cpdef hear(hearing, turn, person, event, heard):
         return twins["hear"](hearing, turn, person, event, heard)
     key, customer, decisions, time = field(person, KEY), field(person, OF), field(person, THEIRS), field(event, TIME)
     cdef bint moved = False
-    cdef dict waiting = field(decisions, WAITING)
+    cdef dict waiting = field(sure(decisions, Decisions), WAITING)
     for play in <tuple>field(heard, ENDED):
         if play.id in waiting and plays_.stop(turn, customer, decisions, play):
             moved = True
@@ -227,7 +234,7 @@ cdef object answer(compiled, Py_ssize_t which, view):
     """What a play's own function says; NOT_TOLD: it cannot tell."""
     if compiled is None:
         return NOT_TOLD
-    closure = field(field(compiled, which), CLOSURE)
+    closure = field(sure(field(sure(compiled, Compiled), which), Question), CLOSURE)
     if closure is None:
         return NOT_TOLD
     try:
@@ -239,7 +246,7 @@ cdef object answer(compiled, Py_ssize_t which, view):
 cdef bint was_sent(decisions, str play) except -1:
     """Whether any trigger of this play was sent, by this id."""
     for one in <list>field(decisions, SENT):
-        if <str>field(one, SENT_PLAY) == play:
+        if <str>field(sure(one, Sent), SENT_PLAY) == play:
             return True
     return False
 
@@ -248,8 +255,8 @@ cdef bint is_remembered(customer, str id) except -1:
     """`processors.policies.remembered`."""
     if not IS(customer, Customer) or field(customer, IDENTITY) is not None or field(customer, FORGOTTEN):
         return remembered(customer, id)
-    for one in <list>field(field(customer, DECISIONS), SENT):
-        if <str>field(one, SENT_ID) == id:
+    for one in <list>field(sure(field(customer, DECISIONS), Decisions), SENT):
+        if <str>field(sure(one, Sent), SENT_ID) == id:
             return True
     return False
 
@@ -264,10 +271,12 @@ cdef bint over(customer, play, time) except -1:
     cdef PyObject *did
     if ends:
         for facts in (field(customer, CLICKS), field(customer, CART), field(customer, POS)):
+            if facts is not None and not IS_KIND_OF(facts, EventFacts):
+                raise TypeError(f"wanted facts, got {facts!r}")
             if facts is not None:
                 for key in ends:
                     did = PyDict_GetItemWithError(<dict>field(facts, DID), key)
-                    if did is not NULL and <double>field(<object>did, DID_AT) >= <double>time:
+                    if did is not NULL and <double>field(sure(<object>did, Did), DID_AT) >= <double>time:
                         return True
     return False
 
@@ -280,7 +289,7 @@ cdef bint start(turn, customer, decisions, dict waiting, play, event, time) exce
     before = PyDict_GetItemWithError(waiting, id)
     if before is NULL:
         turn.counts["timer:armed"] += 1
-    elif <double>time <= <double>field(<object>before, ARMED):
+    elif <double>time <= <double>field(sure(<object>before, Waiting), ARMED):
         return False
     waiting[id] = Waiting(time + play.after, time, field(event, ID), field(event, NAME))
     return True
@@ -289,7 +298,7 @@ cdef bint start(turn, customer, decisions, dict waiting, play, event, time) exce
 cdef object wake(decisions, dict waiting):
     due = field(decisions, LOOK) or None
     for one in waiting.values():
-        at = field(one, DUE)
+        at = field(sure(one, Waiting), DUE)
         if due is None or <double>at < <double>due:
             due = at
     return due
@@ -330,7 +339,7 @@ cdef class Sight:
             if not IS(customer, Customer) or field(customer, IDENTITY) is not None:
                 own = intent_of(customer, model.half_life)
             elif decisions is not None:
-                own = field(decisions, INTENT)
+                own = field(sure(decisions, Decisions), INTENT)
             self._score = score_of(own, model, self.now)
         return self._score
 

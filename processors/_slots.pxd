@@ -57,3 +57,10 @@ cdef inline Py_ssize_t place(struct, str name) except -1:
     if at < 0:
         raise ImportError(f"wanted a slot for {struct.__name__}.{name}, got another way of keeping it")
     return at
+
+
+cdef inline object sure(object value, object class_):
+    """The value, of that class: else what lies where its fields would be is nobody's. Raises TypeError."""
+    if not IS(value, class_):
+        raise TypeError(f"wanted {class_.__name__}, got {value!r}")
+    return value

@@ -101,6 +101,7 @@ def order(rules: IdentityRules, key: str, other: str, kind: str) -> tuple[str, s
 
 @cache
 def ranks(kinds: tuple[str, ...]) -> dict[str, int]:
+    """Kind -> its rank, the greatest first."""
     return {kind: number for number, kind in enumerate(kinds)}
 
 

@@ -38,6 +38,7 @@ class Hearing:
         self.listening: Final = plays.by_event(playbook)
         self.standing: Final = Standing(playbook, conditions, self._made)
         self.react: React = react
+        """What is done with each event that is heard here: who wants to know of them puts something before it."""
 
     def _made(self, turn: Turn[Customer], person: Person, event: Event) -> None:
         """Plays hear of an event the engine made."""

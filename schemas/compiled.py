@@ -5,9 +5,11 @@ from types import ModuleType
 
 
 def core(name: str) -> ModuleType | None:
-    """A core by its full name; None where none was built. One that cannot be loaded is an error: else nobody would
-    notice that Python serves."""
+    """A core by its full name; None where none was built. One that cannot be loaded, or lacks something, is an error:
+    else nobody would notice that Python serves."""
     try:
         return import_module(name)
-    except ModuleNotFoundError:
+    except ModuleNotFoundError as missing:
+        if missing.name != name:
+            raise
         return None

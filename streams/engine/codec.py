@@ -1,8 +1,8 @@
 """A fetch's question and answer as bytes, place by place and not field by field.
 
-aiokafka's codec takes 225 us of CPU for the question and answer of 24 places, most of what a fetch cycle costs when
-little comes; this one takes 35. It is the newest layout aiokafka knows, version 11; a broker that does not speak it is
-asked in aiokafka's own words. A test compares the two.
+aiokafka's codec takes most of what a fetch cycle costs when little comes; this one takes a fifth of that. It is the
+newest layout aiokafka knows, version 11; a broker that does not speak it is asked in aiokafka's own words. A test
+compares the two.
 """
 
 import struct

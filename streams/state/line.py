@@ -1,8 +1,8 @@
 """One connection to Redis that is held for long: calls go out as they come, answers come back in their order.
 
 How it works. redis-py opens the connection: name, TLS, login, database. Its transport is then given another protocol,
-this one. A call through redis-py's pool costs 80 us of CPU, most of it for taking a connection out and putting it back,
-for time limits around each read and write, and for what it tells about itself; here it costs a fifth of that.
+this one. A call through redis-py's pool costs twice the CPU and more: for taking a connection out and putting it back,
+for time limits around each read and write, and for what it tells about itself.
 
 Nobody is asked twice from here. When the connection ends, or the eldest call has waited too long, all calls under way
 fail, whoever asks next opens it anew, and `Server` asks again. A caller who goes away leaves his place: the answer

@@ -24,15 +24,16 @@ from processors.playbook import read_playbook
 from processors.seen import repeated
 from processors.tastes import count, like
 from processors.touches import touched
+from processors.turn import Turn
 from processors.windows import WINDOWS, counted, put
 from schemas.codes import PLACES
-from schemas.customer import Intent
+from schemas.customer import Customer, Intent
 from schemas.event import Event, Product
 from schemas.facts import CartFacts, ClickFacts, Line, PosFacts, Seen, Taken, Viewed
 from schemas.families import ALL, FAMILIES
 from schemas.playbook import IntentModel
 from tests.conftest import CI, PURE
-from tests.processors.builders import Logged, World
+from tests.processors.builders import Logged, World, viewed
 from tests.processors.lives import TOPICS, Lives
 from tests.processors.strategies import HISTORIES
 
@@ -311,3 +312,13 @@ def test_a_field_without_a_value_is_an_error_and_no_crash() -> None:
     del facts.did
     with pytest.raises(AttributeError):
         tallying(ALL)(facts, Event("m", "Page Viewed", 1.0))
+
+
+@both
+def test_what_is_of_another_class_is_an_error_and_no_crash() -> None:
+    loaded = read_playbook(SHIPPED)
+    fold, key = Decider("x", loaded.playbook, loaded.conditions, loaded.version), b"ann"
+    for alien in (Customer(decisions=Seen()), Customer(identity=Seen()), Customer(clickstream=Seen())):  # type: ignore[arg-type]
+        turn = Turn(1.0, 1.0, {key: alien})
+        with pytest.raises((TypeError, AttributeError)):
+            fold.absorb(turn, key, {"clickstream": [viewed("ann", "hat", at=1)]})
